@@ -188,7 +188,7 @@ class Reading(Frozen):
 class Reversal(Frozen):
     """An earlier transaction of this gateway is undone. History is never deleted."""
 
-    biz_step: ClassVar[str] = "void_shipping"
+    biz_step: ClassVar[str] = "other"
     type: Literal["reversal"] = "reversal"
     reverses: UUID
     reason: Text | None = None

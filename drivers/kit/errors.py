@@ -1,0 +1,17 @@
+"""What can go wrong with a device, sorted by who acts. Each docstring is the message."""
+
+
+class DeviceError(Exception):
+    """Base of everything a stream or session raises on purpose."""
+
+
+class StreamLost(DeviceError):
+    """The cable, port or socket went away. Wait, then open it again."""
+
+
+class DeviceSilent(DeviceError):
+    """The port is open but nothing answers. Wait, then open it again."""
+
+
+class DeviceMisconfigured(DeviceError, ValueError):
+    """No retry can help: a wrong address, option or permission, or a missing part. Tell a person."""
