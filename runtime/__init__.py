@@ -1,0 +1,1 @@
+"""Helpers that know nothing of stock, each named after its one job."""
