@@ -18,8 +18,8 @@ from contract.canonical import canonical, digest
 from contract.transactions import Transaction
 from contract.values import Epoch, Frozen, Seq, Slug, Text
 
-EVENT_TYPE = "org.scanpost.transactions.v1"
-DATA_SCHEMA = "urn:scanpost:schema:transactions:1"
+EVENT_TYPE: Literal["org.scanpost.transactions.v1"] = "org.scanpost.transactions.v1"
+DATA_SCHEMA: Literal["urn:scanpost:schema:transactions:1"] = "urn:scanpost:schema:transactions:1"
 MAX_ENVELOPE = 64_000
 """Bytes of an envelope: cloud brokers take 128 kB and less, and 64 kB keeps one out of trouble."""
 MAX_ROWS = 100

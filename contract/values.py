@@ -92,8 +92,9 @@ class Weight(Frozen):
 class Document(Frozen):
     """A business document the transaction belongs to; words of EPCIS CBV 2.0 where it has them."""
 
-    kind: Literal["po", "desadv", "so", "pick_list", "transfer", "count_sheet", "rma", "prodorder",
-                  "unknown"] = "unknown"
+    kind: Literal[
+        "po", "desadv", "so", "pick_list", "transfer", "count_sheet", "rma", "prodorder", "unknown"
+    ] = "unknown"
     number: Text
 
 

@@ -1,0 +1,1 @@
+"""The daemon at the bench: devices in, committed transactions out."""

@@ -1,0 +1,411 @@
+"""MQTT 5 (or 3.1.1) as this house needs it: confirmed publishing, acknowledgement by hand.
+
+Wraps aiomqtt and paho-mqtt once, and mends what they leave open (measured with aiomqtt 2.5.1 on
+paho 2.2): a refused PUBACK counts as success, publishes hang when the connection dies, there is no
+manual acknowledgement, an incoming queue drops when full, TCP_NODELAY is off. One `Connection`
+object lives for one connection: a reused client would send what it had in flight a second time.
+The private hooks used are pinned by `tests/runtime/test_mqtt.py`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+log = logging.getLogger(__name__)
+
+_NO_SUBSCRIBER = 0x10
+_CLOSED_UNASKED = -1  # our own: the broker hung up without an answer
+_UNSUPPORTED_VERSION = {0x84, 0x01, _CLOSED_UNASKED}  # MQTT 5, and CONNACK of 3.1.1 brokers
+_CONNECT_WITHIN = 10.0  # seconds for TCP, TLS and CONNACK together
+_BIG_WINDOW = 65535  # paho's own limit is lifted: the window is ours to keep
+
+
+class BrokerLost(ConnectionError):
+    """The broker cannot be reached or the connection ended. Wait, then connect again."""
+
+
+class BrokerRefused(BrokerLost):
+    """The broker answered and said no: wrong password, not allowed. Tell a person, and wait."""
+
+
+class PublishRefused(Exception):
+    """The broker did not take this message: not allowed, quota, no room. Tell a person."""
+
+
+class Broker(BaseModel):
+    """The `[broker]` table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = "mqtt://127.0.0.1:1883"
+    """`mqtt://host:port` or, with TLS, `mqtts://host:port`."""
+    username: str | None = None
+    password_file: Path | None = None
+    """File that holds the password and nothing else."""
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    """`auto` tries MQTT 5 and falls back to 3.1.1."""
+    keepalive: int = Field(default=20, ge=5, le=600)
+    """Seconds of silence after which the broker is asked for a sign of life."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_broker(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            raise ValueError("write it as mqtt://host:port or mqtts://host:port")
+        if parts.username or parts.password or parts.path.strip("/") or parts.query:
+            raise ValueError("only scheme, host and port; use username and password_file")
+        parts.port  # noqa: B018 - raises ValueError for a port that is none
+        return url
+
+    @property
+    def host(self) -> str:
+        """Name or address."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """TCP port; 1883, or 8883 with TLS."""
+        return urlsplit(self.url).port or (8883 if self.tls else 1883)
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.url.startswith("mqtts:")
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says in our name when we vanish."""
+
+    topic: str
+    payload: str
+    retain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message that arrived. `mid` is what `Connection.ack` needs."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    mid: int
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client with the hooks this house needs."""
+
+    def __init__(self, broker: Broker, version: Literal["5", "3.1.1"], **options: Any) -> None:
+        self.confirmations: dict[int, asyncio.Future[bool]] = {}
+        self.arrived: deque[Message] = deque()
+        self.arrival = asyncio.Event()
+        self.server_window = _BIG_WINDOW
+        super().__init__(
+            broker.host,
+            broker.port,
+            protocol=aiomqtt.ProtocolVersion.V5 if version == "5" else aiomqtt.ProtocolVersion.V311,
+            username=broker.username,
+            password=_secret(broker.password_file),
+            tls_context=_tls(broker),
+            keepalive=broker.keepalive,
+            timeout=_CONNECT_WITHIN,
+            max_inflight_messages=_BIG_WINDOW,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            **options,
+        )
+
+    def _on_connect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: Any,
+        reason_code: ReasonCode,
+        properties: Any = None,
+    ) -> None:
+        self.server_window = getattr(properties, "ReceiveMaximum", None) or _BIG_WINDOW
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: Any,
+        reason_code: ReasonCode,
+        properties: Any = None,
+    ) -> None:
+        if not self._connected.done():
+            # Hung up before CONNACK: what brokers do that do not know the version.
+            self._connected.set_exception(MqttConnectError(_CLOSED_UNASKED))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any
+    ) -> None:
+        future = self.confirmations.pop(mid, None)
+        if future is None or future.done():
+            return
+        if reason_code.is_failure:
+            future.set_exception(PublishRefused(str(reason_code)))
+        else:
+            future.set_result(reason_code.value != _NO_SUBSCRIBER)
+
+    def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        self.arrived.append(
+            Message(message.topic, bytes(message.payload), message.qos, message.retain, message.mid)
+        )
+        self.arrival.set()
+
+    def watch(self) -> None:
+        self._disconnected.add_done_callback(self._over)
+
+    def _over(self, ended: asyncio.Future[None]) -> None:
+        if not ended.cancelled():
+            ended.exception()  # the reason is told through `lost`; nobody else awaits it
+        self.arrival.set()
+        for future in self.confirmations.values():
+            if not future.done():
+                future.set_exception(BrokerLost("the connection ended before the broker answered"))
+                future.exception()  # a sender that has gone away need not look
+        self.confirmations.clear()
+
+    @property
+    def lost(self) -> bool:
+        return self._disconnected.done()
+
+    def drop(self) -> None:
+        """Close the socket of an attempt that failed; aiomqtt leaves it open."""
+        if self._misc_task is not None:
+            self._misc_task.cancel()
+        self._client._sock_close()  # noqa: SLF001
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
+
+
+class Connection:
+    """One connection to the broker. It does not come back: open a new one."""
+
+    def __init__(self, client: _Client, protocol: Literal["5", "3.1.1"]) -> None:
+        self._client = client
+        self.protocol = protocol
+        """What was agreed: "5" or "3.1.1"."""
+        self.window = client.server_window
+        """Messages the broker will take before it acknowledges the first of them."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is over."""
+        return self._client.lost
+
+    def publish(
+        self,
+        topic: str,
+        payload: str | bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry: int | None = None,
+    ) -> asyncio.Future[bool]:
+        """Queue a message now and return what will become of it.
+
+        Args:
+            topic: where to.
+            payload: what.
+            qos: 0 or 1; at 0 the future is done at once.
+            retain: whether the broker keeps it as the topic's last word.
+            expiry: seconds it is worth keeping; MQTT 5 only, ignored on 3.1.1.
+
+        Returns:
+            A future of the broker's PUBACK: False if it says that nobody is subscribed. It fails
+            with `PublishRefused` or `BrokerLost`. It need not be awaited.
+        """
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if self._client.lost:
+            future.set_exception(BrokerLost("not connected"))
+            future.exception()
+            return future
+        properties = None
+        if expiry is not None and self.protocol == "5":
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.MessageExpiryInterval = expiry
+        paho = self._client._client  # noqa: SLF001
+        info = paho.publish(topic, payload, qos, retain, properties)
+        if info.rc != 0:
+            future.set_exception(BrokerLost(f"the client refused to send (code {info.rc})"))
+            future.exception()
+        elif qos == 0:
+            future.set_result(True)
+        else:
+            self._client.confirmations[info.mid] = future
+            future.add_done_callback(_looked_at)
+        return future
+
+    async def subscribe(self, topic: str, qos: int = 1) -> None:
+        """Subscribe, and raise `BrokerRefused` if the broker does not grant it."""
+        try:
+            codes = await self._client.subscribe(topic, qos)
+        except aiomqtt.MqttError as error:
+            raise BrokerLost(str(error)) from error
+        for code in codes:
+            if getattr(code, "is_failure", False) or code == 0x80:
+                raise BrokerRefused(f"subscription to {topic}: {code}")
+
+    async def receive(self) -> list[Message]:
+        """Wait for messages and return all that have arrived, in order; at least one.
+
+        Bounded by what the broker may have in flight to us without acknowledgement.
+        """
+        client = self._client
+        while not client.arrived:
+            if client.lost:
+                raise BrokerLost("the connection ended")
+            client.arrival.clear()
+            await client.arrival.wait()
+        messages = list(client.arrived)
+        client.arrived.clear()
+        return messages
+
+    @property
+    async def messages(self) -> AsyncIterator[Message]:
+        """Every message, one by one, until the connection is lost."""
+        while True:
+            for message in await self.receive():
+                yield message
+
+    def ack(self, message: Message) -> None:
+        """Tell the broker that `message` is safe with us (needs `manual_ack`)."""
+        if message.qos and not self._client.lost:
+            self._client._client.ack(message.mid, message.qos)  # noqa: SLF001
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    broker: Broker,
+    *,
+    client_id: str,
+    will: Will | None = None,
+    manual_ack: bool = False,
+    receive_maximum: int = 20,
+) -> AsyncIterator[Connection]:
+    """Connect, and disconnect at the end. No session outlives the connection.
+
+    Args:
+        broker: where, and as whom.
+        client_id: who we are; a second connection of that name ends the first.
+        will: said by the broker when we vanish.
+        manual_ack: messages stay the broker's until `Connection.ack`.
+        receive_maximum: messages the broker may send without acknowledgement (MQTT 5).
+
+    Raises:
+        BrokerLost: nobody there, or it went away.
+        BrokerRefused: it is there and says no.
+    """
+    version: Literal["5", "3.1.1"] = "3.1.1" if broker.protocol == "3.1.1" else "5"
+    try:
+        client = await _open(broker, version, client_id, will, receive_maximum)
+    except _WrongVersionError:
+        if broker.protocol == "5":
+            raise BrokerRefused("this broker does not speak MQTT 5") from None
+        version = "3.1.1"
+        client = await _open(broker, version, client_id, will, receive_maximum)
+    client._client.manual_ack_set(manual_ack)  # noqa: SLF001
+    client.watch()
+    try:
+        yield Connection(client, version)
+    finally:
+        try:
+            await asyncio.shield(client.__aexit__(None, None, None))
+        except aiomqtt.MqttError as error:
+            log.debug("the broker did not say goodbye: %s", error)
+        finally:
+            client.drop()
+
+
+class _WrongVersionError(Exception):
+    """The broker does not speak the version asked for."""
+
+
+async def _open(
+    broker: Broker,
+    version: Literal["5", "3.1.1"],
+    client_id: str,
+    will: Will | None,
+    receive_maximum: int,
+) -> _Client:
+    options: dict[str, Any] = {"identifier": client_id}
+    if will is not None:
+        options["will"] = aiomqtt.Will(will.topic, will.payload, qos=1, retain=will.retain)
+    if version == "5":
+        options["properties"] = properties = Properties(PacketTypes.CONNECT)
+        properties.ReceiveMaximum = receive_maximum
+        properties.SessionExpiryInterval = 0
+        options["clean_start"] = True
+    else:
+        options["clean_session"] = True
+    try:
+        client = _Client(broker, version, **options)
+    except (OSError, ssl.SSLError) as error:
+        raise BrokerRefused(f"password or certificate file: {error}") from error
+    opening = asyncio.ensure_future(client.__aenter__())
+    try:
+        # The connecting thread cannot be cancelled: let it end, then close what it opened.
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait([opening], timeout=_CONNECT_WITHIN)
+        if opening.done() and not opening.cancelled():
+            opening.exception()
+        client.drop()
+        raise
+    except MqttConnectError as error:
+        client.drop()
+        if version == "5" and _code(error) in _UNSUPPORTED_VERSION:
+            raise _WrongVersionError from error
+        if _code(error) == _CLOSED_UNASKED:
+            raise BrokerLost(f"{broker.url}: the broker hung up without an answer") from error
+        raise BrokerRefused(str(error)) from error
+    except (aiomqtt.MqttError, ValueError) as error:
+        client.drop()
+        raise BrokerLost(f"{broker.url}: {error}") from error
+    return client
+
+
+def _code(error: MqttConnectError) -> int:
+    return error.rc if isinstance(error.rc, int) else getattr(error.rc, "value", 0)
+
+
+def _looked_at(future: asyncio.Future[bool]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _secret(file: Path | None) -> str | None:
+    return None if file is None else file.read_text("utf-8").strip()
+
+
+def _tls(broker: Broker) -> ssl.SSLContext | None:
+    if not broker.tls:
+        return None
+    context = ssl.create_default_context(cafile=broker.ca_file)
+    if broker.cert_file is not None:
+        context.load_cert_chain(broker.cert_file, broker.key_file)
+    return context

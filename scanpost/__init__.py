@@ -1,0 +1,1 @@
+"""The command `scanpost`: one door to every room."""

@@ -1,0 +1,64 @@
+"""What every test may use, and what no test may leave behind."""
+
+import asyncio
+import gc
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mosquitto import MOSQUITTO, Mosquitto
+
+
+@pytest.fixture
+async def mosquitto(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    """A running mosquitto of this test's own."""
+    assert MOSQUITTO is not None, "install mosquitto: apt install mosquitto"
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = Mosquitto(folder)
+    await broker.start()
+    yield broker
+    broker.kill()
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found[number] = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_descriptor_is_left_open() -> Iterator[None]:
+    """Fail a test that leaves a file, pipe, pty or socket open."""
+    before = _descriptors()
+    yield
+    if left := _left_open(before):
+        gc.collect()
+        left = _left_open(before)
+    assert not left, f"left open: {left}"
+
+
+def _left_open(before: dict[str, str]) -> list[str]:
+    kinds = ("/dev/pts", "/dev/ptmx", "socket:", "pipe:", "/tmp")
+    return [
+        target
+        for number, target in _descriptors().items()
+        if number not in before and target.startswith(kinds)
+    ]
+
+
+@pytest.fixture(autouse=True)
+async def no_task_is_left_running() -> AsyncIterator[None]:
+    """Fail a test that leaves a task behind."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(3):  # what was cancelled a moment ago may end first
+        await asyncio.sleep(0)
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    assert not left, f"left running: {left}"
