@@ -1,0 +1,99 @@
+"""GS1 Digital Link: a web address that holds a key and its elements. It is read, never fetched.
+
+Uncompressed links of any host are read. Source: GS1 Digital Link Standard, URI Syntax 1.2 to 1.6.
+
+>>> link = read_link("https://id.example.com/some/stem/01/614141123452/10/A%2F1?17=260200")
+>>> link.pairs
+[('01', '00614141123452'), ('10', 'A/1'), ('17', '260200')]
+"""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from contract.codes.checks import is_digits
+from contract.codes.gtin import LENGTHS
+
+_QUALIFIERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    **dict.fromkeys(("00", "253", "255", "401", "402", "8003", "8013"), ()),
+    "01": (("22", "10", "21"), ("235",)),
+    "8006": (("22", "10", "21"),),
+    "414": (("254",), ("7040",)),
+    "415": (("8020",),),
+    "417": (("7040",),),
+    "8004": (("7040",),),
+    "8010": (("8011",),),
+    **dict.fromkeys(("8017", "8018"), (("8019",),)),
+}
+"""Key to the qualifiers that may follow it in the path, in this order."""
+_ALL_QUALIFIERS = frozenset(ai for ways in _QUALIFIERS.values() for way in ways for ai in way)
+
+_URI = re.compile(
+    r"(?:https?|HTTPS?)://[^/?#\s]+(?P<path>/[^?#\s]*)?(?:\?(?P<query>[^#\s]*))?(?:#\S*)?", re.ASCII
+)
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Key, qualifiers and attributes in the order of the address, and what is wrong with it."""
+
+    pairs: list[tuple[str, str]]
+    problems: list[str] = field(default_factory=list)
+
+
+def is_web_address(text: str) -> bool:
+    """Whether `text` is an http or https address at all."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
+def read_link(text: str) -> Link | None:
+    """Read a Digital Link, or return None for a web address that is none.
+
+    A GTIN of 8, 12 or 13 digits, as links of 1.2 have it, comes back with 14. Never raises.
+    """
+    match = _URI.fullmatch(text)
+    if match is None or not match["path"]:
+        return None
+    segments = match["path"].split("/")
+    at = _key_position(segments)
+    if at is None:
+        return None
+    path = [(ai, unquote(v)) for ai, v in zip(segments[at::2], segments[at + 1 :: 2], strict=True)]
+    key, qualifiers = path[0][0], [ai for ai, _ in path[1:]]
+    problems = ["the percent encoding is broken"] if _BROKEN.search(text) else []
+    if qualifiers and not any(_in_order(qualifiers, way) for way in _QUALIFIERS[key]):
+        problems.append(f"({key}) may not be followed by ({')('.join(qualifiers)})")
+    attributes = _attributes(match["query"] or "")
+    ais = [ai for ai, _ in path + attributes]
+    problems += [
+        f"({ai}) stands there twice" for ai in sorted({a for a in ais if ais.count(a) > 1})
+    ]
+    misplaced = {ai for way in _QUALIFIERS[key] for ai in way} & {ai for ai, _ in attributes}
+    problems += [f"({ai}) belongs into the path" for ai in sorted(misplaced)]
+    return Link([(ai, _padded(ai, value)) for ai, value in path + attributes], problems)
+
+
+def _key_position(segments: list[str]) -> int | None:
+    """Return where the key stands, going left from the end, two segments at a time."""
+    for at in range(len(segments) - 2, 0, -2):
+        if segments[at] in _QUALIFIERS:
+            return at
+        if segments[at] not in _ALL_QUALIFIERS:
+            return None
+    return None
+
+
+def _in_order(qualifiers: list[str], way: tuple[str, ...]) -> bool:
+    remaining = iter(way)
+    return all(ai in remaining for ai in qualifiers)
+
+
+def _attributes(query: str) -> list[tuple[str, str]]:
+    """Return the numeric parameters; the others are the resolver's own."""
+    parts = (part.partition("=") for part in re.split("[&;]", query))
+    return [(name, unquote(value.replace("+", " "))) for name, _, value in parts if is_digits(name)]
+
+
+def _padded(ai: str, value: str) -> str:
+    return value.zfill(14) if ai in {"01", "02"} and len(value) in LENGTHS else value
