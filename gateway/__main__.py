@@ -1,0 +1,52 @@
+"""`scanpost gateway run | check`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from gateway import config
+from gateway.errors import ConfigError, GatewayError
+from runtime import logs
+from runtime.sqlite import StoreUnusable
+
+log = logging.getLogger("gateway")
+
+DEFAULT_CONFIG = Path("/etc/scanpost/gateway.toml")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0 done, 1 failed, 2 wrong configuration."""
+    parser = argparse.ArgumentParser(prog="scanpost gateway", description=__doc__)
+    parser.add_argument("action", choices=["run", "check"], help="take scans, or check the file")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    options = parser.parse_args(arguments)
+    try:
+        gateway = config.load(options.config)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the answer to a person at a terminal
+        return 2
+    if options.action == "check":
+        devices = sum(len(station.devices) for station in gateway.stations)
+        print(f"{options.config}: {len(gateway.stations)} stations, {devices} devices")  # noqa: T201
+        return 0
+    logs.configure(gateway.log.level, as_json=gateway.log.format == "json")
+    return _run(gateway)
+
+
+def _run(gateway: config.Gateway) -> int:
+    from gateway.daemon import run_until_told  # noqa: PLC0415 - `check` needs none of it
+
+    code = 0
+    try:
+        asyncio.run(run_until_told(gateway))
+    except* (GatewayError, StoreUnusable, OSError) as errors:
+        for error in errors.exceptions:
+            logs.event(log, logging.ERROR, "the gateway ends", why=str(error))
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""The shape of `gateway.toml`, checked before anything is opened.
+
+A wrong file is refused whole, with every problem named by its place; nothing is guessed and no
+key is ignored.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from contract.identifiers import Rules
+from contract.values import Slug
+from drivers.kit import registry as drivers
+from drivers.kit.errors import DeviceMisconfigured
+from drivers.kit.registry import DriverModule
+from gateway.errors import ConfigError
+from gateway.stations import registry as jobs
+from gateway.stations.job import Job
+from runtime.mqtt import Broker
+
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]{1,64}:[0-9]{1,5}$")]
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Table(BaseModel):
+    """A table of the file: frozen, and no key is ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Store(Table):
+    """`[store]`: where committed transactions lie until the bridge has them."""
+
+    path: Path = Path("/var/lib/scanpost/outbox.db")
+    """On a local disk that honours fsync; never on tmpfs or a network share."""
+    keep_rows: int = Field(default=10_000, ge=100, le=1_000_000)
+    """Confirmed rows to keep for people to look at. Unconfirmed rows are never deleted."""
+
+
+class Web(Table):
+    """`[web]`: the station screen, health and metrics."""
+
+    listen: Address = "127.0.0.1:8480"
+    enabled: bool = True
+
+
+class Log(Table):
+    """`[log]`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["plain", "json"] = "plain"
+
+
+class _File(Table):
+    site: Slug
+    gateway: Slug
+    store: Store = Store()
+    broker: Broker = Broker()
+    web: Web = Web()
+    log: Log = Log()
+    codes: Rules = Rules()
+    station: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=32)]
+
+
+class _Station(Table):
+    name: Slug
+    job: str
+    bounce: float = Field(default=0.4, ge=0, le=10)
+    """Seconds in which the same code on the same device is one scan, not two."""
+    settle: int = Field(default=3, ge=2, le=50)
+    """Equal readings that settle a weight where the scale does not say that it is stable."""
+    device: Annotated[tuple[dict[str, Any], ...], Field(max_length=16)] = ()
+
+
+class _Device(Table):
+    id: Slug
+    url: str
+    driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of a station, with its driver and the driver's own settings."""
+
+    id: str
+    url: str
+    driver: str
+    module: DriverModule
+    settings: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One physical station, with its job and the job's own settings."""
+
+    name: str
+    job: str
+    module: Job
+    settings: BaseModel
+    bounce: float
+    settle: int
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything the daemon needs to know."""
+
+    site: str
+    gateway: str
+    store: Store
+    broker: Broker
+    web: Web
+    log: Log
+    codes: Rules
+    stations: tuple[Station, ...]
+
+
+def load(path: Path) -> Gateway:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: one line for each problem, with the file and the place in it.
+    """
+    try:
+        text = path.read_text("utf-8")
+        tables = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    problems: list[str] = []
+    config = parse(tables, problems)
+    if problems or config is None:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    return config
+
+
+def parse(tables: dict[str, Any], problems: list[str]) -> Gateway | None:
+    """Check the tables of a configuration; add what is wrong to `problems`, with its place."""
+    file = _check(_File, tables, "", problems)
+    if file is None:
+        return None
+    stations = [
+        _station(table, f"station[{number}]", problems) for number, table in enumerate(file.station)
+    ]
+    _only_once("station name", [station.name for station in stations if station], problems)
+    _only_once(
+        "device id",
+        [device.id for station in stations if station for device in station.devices],
+        problems,
+    )
+    if problems:
+        return None
+    return Gateway(
+        site=file.site,
+        gateway=file.gateway,
+        store=file.store,
+        broker=file.broker,
+        web=file.web,
+        log=file.log,
+        codes=file.codes,
+        stations=tuple(station for station in stations if station),
+    )
+
+
+def _station(table: dict[str, Any], place: str, problems: list[str]) -> Station | None:
+    own, rest = _split(table, _Station)
+    station = _check(_Station, own, place, problems)
+    if station is None:
+        return None
+    try:
+        module = jobs.load(station.job)
+    except ConfigError as error:
+        problems.append(f"{place}.job: {error}")
+        return None
+    settings = _check(module.Config, {"job": station.job, **rest}, place, problems, _Station)
+    devices = [
+        _device(entry, f"{place}.device[{number}]", problems)
+        for number, entry in enumerate(station.device)
+    ]
+    if settings is None or None in devices:
+        return None
+    return Station(
+        name=station.name,
+        job=station.job,
+        module=module,
+        settings=settings,
+        bounce=station.bounce,
+        settle=station.settle,
+        devices=tuple(device for device in devices if device),
+    )
+
+
+def _device(table: dict[str, Any], place: str, problems: list[str]) -> Device | None:
+    own, rest = _split(table, _Device)
+    device = _check(_Device, own, place, problems)
+    if device is None:
+        return None
+    try:
+        module = drivers.load(device.driver)
+    except DeviceMisconfigured as error:
+        problems.append(f"{place}.driver: {error}")
+        return None
+    settings = _check(module.Config, {"driver": device.driver, **rest}, place, problems, _Device)
+    if settings is None:
+        return None
+    return Device(device.id, device.url, device.driver, module, settings)
+
+
+def _split(table: dict[str, Any], model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, Any]]:
+    own = {key: value for key, value in table.items() if key in model.model_fields}
+    return own, {key: value for key, value in table.items() if key not in own}
+
+
+def _check(
+    model: type[Model],
+    table: dict[str, Any],
+    place: str,
+    problems: list[str],
+    beside: type[BaseModel] | None = None,
+) -> Model | None:
+    try:
+        return TypeAdapter(model).validate_python(table)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_context=False):
+            where = place
+            for part in fault["loc"]:
+                where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else part
+            text = fault["msg"]
+            if fault["type"] == "extra_forbidden":
+                known = [*model.model_fields, *(beside.model_fields if beside else ())]
+                text = "there is no such setting" + _meant(str(fault["loc"][-1]), known)
+            problems.append(f"{where}: {text}")
+        return None
+
+
+def _meant(key: str, known: list[str]) -> str:
+    close = get_close_matches(key, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _only_once(what: str, names: list[str], problems: list[str]) -> None:
+    problems.extend(
+        f"{what} {name!r} is used more than once"
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    )

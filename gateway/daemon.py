@@ -1,0 +1,136 @@
+"""Wiring: the only file that knows every room of the gateway.
+
+The outbox opens first and closes last by the shape of the `with`. Every task has a name and a
+parent; one that dies takes the process with it, visibly, and systemd starts it again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+
+from contract.topics import Topics
+from contract.transactions import Transaction
+from gateway.bench import Bench
+from gateway.config import Gateway
+from gateway.devices import Supervisor
+from gateway.forwarder import Forwarder
+from gateway.health import Health
+from gateway.intake import Intake
+from gateway.outbox import Outbox, open_outbox
+from gateway.signals import Signals, Told
+from runtime.clock import Clock
+from runtime.logs import event
+from runtime.systemd import notify_ready, notify_stopping, watchdog
+
+log = logging.getLogger(__name__)
+
+_RESUMED = 500  # newest rows looked through for what each station did last
+_STUCK = 15.0  # seconds a statement may take before the watchdog is left to bite
+
+
+async def run(config: Gateway, clock: Clock | None = None) -> None:
+    """Run the gateway until cancelled. Whatever was said to be OK is on disk by then.
+
+    Raises:
+        runtime.sqlite.StoreUnusable: the outbox cannot be opened; it was left as it is.
+        ExceptionGroup: of `StoreFailed`, when the disk failed while running.
+    """
+    clock = clock or Clock()
+    async with open_outbox(config.store.path) as outbox:
+        topics = Topics(config.site, config.gateway)
+        signals = Signals()
+        signals.listen(_log_signal)
+        forwarder = Forwarder(outbox, config.broker, topics, clock, ring=config.store.keep_rows)
+        health = Health(
+            topics,
+            version("scanpost"),
+            outbox,
+            forwarder,
+            signals,
+            clock,
+            str(config.store.path.parent),
+        )
+        intake = Intake(config.gateway, outbox, clock)
+        changed = health.changed.set
+        health.benches = [
+            Bench(station, intake, signals, config.codes, clock, changed)
+            for station in config.stations
+        ]
+        health.supervisors = [
+            Supervisor(device, bench.accept, changed)
+            for bench in health.benches
+            for device in bench.station.devices
+        ]
+        await _resume(health, outbox)
+        async with _page(config, health, signals, outbox), asyncio.TaskGroup() as tasks:
+            tasks.create_task(outbox.write(), name="write the outbox")
+            tasks.create_task(
+                forwarder.run(health.birth, health.will, health.publish), name="forward"
+            )
+            for supervisor in health.supervisors:
+                tasks.create_task(supervisor.run(), name=f"device {supervisor.state.id}")
+            tasks.create_task(watchdog(lambda: not _stuck(outbox)), name="watchdog")
+            notify_ready(f"{len(health.benches)} stations, {len(health.supervisors)} devices")
+            event(
+                log,
+                logging.INFO,
+                "ready",
+                gateway=config.gateway,
+                epoch=str(outbox.standing.epoch),
+                last=outbox.standing.last,
+                waiting=outbox.standing.waiting,
+            )
+
+
+async def run_until_told(config: Gateway) -> None:
+    """`run`, ended by SIGTERM or SIGINT as a cancellation ends it."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(run(config))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        event(log, logging.INFO, "stopped", gateway=config.gateway)
+    finally:
+        notify_stopping()
+
+
+async def _resume(health: Health, outbox: Outbox) -> None:
+    newest = [Transaction.model_validate_json(row.body) for row in await outbox.newest(_RESUMED)]
+    for bench in health.benches:
+        bench.resume([each for each in newest if each.station == bench.station.name])
+
+
+@contextlib.asynccontextmanager
+async def _page(
+    config: Gateway, health: Health, signals: Signals, outbox: Outbox
+) -> AsyncIterator[None]:
+    if not config.web.enabled:
+        yield
+        return
+    # Imported here: a gateway without a page starts in half the time.
+    from gateway.web.server import Server, serve  # noqa: PLC0415
+
+    async with serve(Server(health, signals, outbox).app(), config.web.listen) as address:
+        event(log, logging.INFO, "listening", address=address)
+        yield
+
+
+def _stuck(outbox: Outbox) -> bool:
+    since = outbox.writing_since
+    return since is not None and asyncio.get_running_loop().time() - since > _STUCK
+
+
+def _log_signal(told: Told) -> None:
+    event(
+        log,
+        logging.INFO if told.signal.kind in {"ok", "ignored"} else logging.WARNING,
+        f"signal {told.signal.kind}",
+        station=told.station,
+        text=told.signal.text,
+        seq=[booked.seq for booked in told.booked],
+    )

@@ -1,0 +1,17 @@
+"""What can go wrong in the gateway, sorted by who acts. Each docstring is the message."""
+
+
+class GatewayError(Exception):
+    """Base of everything the gateway raises on purpose."""
+
+
+class ConfigError(GatewayError, ValueError):
+    """The configuration is wrong. Nothing was opened; tell a person which line."""
+
+
+class StoreFull(GatewayError):
+    """There is no room to store. Nothing of this group is on disk; the next may succeed."""
+
+
+class StoreFailed(GatewayError):
+    """The outbox cannot be trusted. Nobody catches this: exit, and let systemd restart us."""

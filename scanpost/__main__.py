@@ -1,0 +1,49 @@
+"""The command `scanpost`: one door to every room. Each room is imported only when it is entered."""
+
+import importlib
+import sys
+from importlib.metadata import version
+
+_ROOMS = {
+    "gateway": ("gateway.__main__", "run or check the daemon at the bench"),
+    "bridge": ("bridge.__main__", "run or check the daemon that writes to the ERP"),
+    "demo": ("scanpost.demo.__main__", "the whole way of a scan, on virtual devices"),
+    "decode": ("scanpost.decode", "say what the bytes of a scale or a barcode mean"),
+}
+_EXTRA = {"gateway": "gateway", "bridge": "bridge", "demo": "demo", "decode": "gateway"}
+
+
+def main() -> int:
+    """Enter the room named by the first argument, and return its exit code."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        print(f"scanpost {version('scanpost')}")
+        return 0
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(_usage())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in _ROOMS:
+        print(f"scanpost: there is no command {name!r}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    try:
+        room = importlib.import_module(_ROOMS[name][0])
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in {"scanpost", "gateway", "bridge"}:
+            raise
+        print(
+            f"scanpost {name} needs {error.name}: pip install 'scanpost[{_EXTRA[name]}]'",
+            file=sys.stderr,
+        )
+        return 2
+    code: int = room.main(rest)
+    return code
+
+
+def _usage() -> str:
+    rows = "\n".join(f"  {name:9}{text}" for name, (_, text) in _ROOMS.items())
+    return f"usage: scanpost COMMAND [-h] ...\n\n{rows}\n\n  --version"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
