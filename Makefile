@@ -1,0 +1,76 @@
+# What a newcomer types. Everything is installed into .venv; nothing else on the machine changes,
+# but for `make test`, which installs Debian's mosquitto where there is none.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo setup test check bench chaos format schemas clean
+
+help:
+	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
+	@echo "make test    every test, against a real mosquitto and a real Tryton"
+	@echo "make check   ruff, mypy --strict, import rules, freshness of schemas"
+	@echo "make bench   speed and memory, as ratios to a floor measured in the same run"
+	@echo "make chaos   the long journeys: SEED=n RUNS=m KILLS=k"
+	@echo "make setup   only make .venv with everything a developer needs"
+
+demo: $(VENV)/.demo
+	$(BIN)/scanpost demo
+
+setup: $(VENV)/.dev
+
+test: $(VENV)/.dev mosquitto
+	$(BIN)/pytest $(TESTS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m contract.schema --check
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(VENV)/.dev
+	$(BIN)/python -m contract.schema --write
+
+bench: $(VENV)/.dev mosquitto
+	$(BIN)/python -m tests.bench $(BENCH)
+
+SEED ?= 1
+RUNS ?= 1
+KILLS ?= 200
+chaos: $(VENV)/.dev mosquitto
+	SCANPOST_CHAOS_SEED=$(SEED) SCANPOST_CHAOS_RUNS=$(RUNS) SCANPOST_CHAOS_KILLS=$(KILLS) \
+		$(BIN)/pytest -m chaos --timeout 3600 tests/journeys
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Scanpost needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(PIP) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(PIP) -e '.[dev]'
+	@$(PIP) -e '.[evdev]' 2>/dev/null || echo "evdev could not be built: keyboard scanners need\
+	 a C compiler with kernel and Python headers, or Debian's python3-evdev; the rest works."
+	@touch $@ $(VENV)/.demo
+
+.PHONY: mosquitto
+mosquitto:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null || \
+		{ echo "installing mosquitto"; \
+		  $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q mosquitto; }
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
