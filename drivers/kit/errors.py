@@ -14,4 +14,4 @@ class DeviceSilent(DeviceError):
 
 
 class DeviceMisconfigured(DeviceError, ValueError):
-    """No retry can help: a wrong address, option or permission, or a missing part. Tell a person."""
+    """No retry can help: wrong address, option or permission, a missing part. Tell a person."""

@@ -1,7 +1,7 @@
 """All a driver can say, and how a conversation with a device is described.
 
-A driver does no I/O: its `Decoder` turns bytes into readings, and a `Dialogue` says what to ask, how
-often, and how long an answer may take. `drivers.kit.session` does the talking, for all of them.
+A driver does no I/O: its `Decoder` turns bytes into readings, and a `Dialogue` says what to ask,
+how often, and how long an answer may take. `drivers.kit.session` does the talking for all of them.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,115 @@
+"""The one loop that talks to devices. It knows no device; a `Dialogue` says how each one talks."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+
+from drivers.kit.errors import DeviceSilent
+from drivers.kit.readings import Dialogue, Noise, Reading, Send, Step
+from drivers.kit.streams import Stream
+
+Emit = Callable[[list[Reading]], Awaitable[None]]
+
+WRITE_WITHIN = 2.0
+"""Seconds a device may refuse to take a question: a few bytes go out in milliseconds."""
+
+
+async def converse(dialogue: Dialogue, stream: Stream, emit: Emit) -> None:
+    """Talk to one device until its stream is lost, and hand on what it says.
+
+    Args:
+        dialogue: how this device talks; it serves this connection only.
+        stream: open; the caller closes it.
+        emit: takes all readings of one chunk, at least one. Nothing more is read until it returns:
+            that is the back-pressure, and there is no queue.
+
+    Raises:
+        StreamLost: the far end is gone.
+        DeviceSilent: the device was asked and said nothing it could mean for `dialogue.within`.
+    """
+    await _Session(dialogue, stream, emit).run()
+
+
+class _Session:
+    def __init__(self, dialogue: Dialogue, stream: Stream, emit: Emit) -> None:
+        self._dialogue = dialogue
+        self._stream = stream
+        self._emit = emit
+        self._clock = asyncio.get_running_loop().time
+        self._ask_at = self._clock() if dialogue.ask else math.inf
+        self._asked = False
+        self._answer_by = math.inf
+        self._quiet_at = math.inf
+
+    async def run(self) -> None:
+        decoder, gap = self._dialogue.decoder, self._dialogue.gap
+        if self._dialogue.hello:
+            await self._write(self._dialogue.hello)
+        while True:
+            if self._clock() >= self._ask_at:
+                await self._ask()
+            data = await self._read_until(min(self._ask_at, self._answer_by, self._quiet_at))
+            if data:
+                if gap is not None:
+                    self._quiet_at = self._clock() + gap
+                await self._hand_on(decoder.feed(data))
+                continue
+            now = self._clock()
+            if now >= self._quiet_at:
+                self._quiet_at = math.inf
+                await self._hand_on(decoder.quiet())
+            elif now >= self._answer_by:
+                raise DeviceSilent(
+                    f"{self._stream.description} did not answer within {self._dialogue.within:g} s"
+                )
+
+    async def _ask(self) -> None:
+        every = self._dialogue.every
+        # Missed turns are left out, not made up for.
+        turns = (self._clock() - self._ask_at) // every + 1 if every else math.inf
+        self._ask_at += turns * (every or 1)
+        if self._asked and self._dialogue.within is not None:
+            return
+        self._asked = True
+        await self._write(self._dialogue.ask)
+        if self._dialogue.within is not None and self._answer_by == math.inf:
+            self._answer_by = self._clock() + self._dialogue.within
+
+    async def _read_until(self, deadline: float) -> bytes:
+        """Return what arrives before `deadline`, or nothing."""
+        if deadline == math.inf:
+            return await self._stream.read()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._stream.read()
+        except TimeoutError:
+            pass
+        # If this process was late itself, the bytes may have been in time: look once more.
+        try:
+            async with asyncio.timeout(0):
+                return await self._stream.read()
+        except TimeoutError:
+            return b""
+
+    async def _hand_on(self, steps: list[Step]) -> None:
+        readings: list[Reading] = []
+        for step in steps:
+            if isinstance(step, Send):
+                await self._write(step.data)
+            else:
+                readings.append(step)
+                # A garbled answer ends the question, but only a clear one shows a working device.
+                self._asked = False
+                if not isinstance(step, Noise):
+                    self._answer_by = math.inf
+        if readings:
+            await self._emit(readings)
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(WRITE_WITHIN):
+                await self._stream.write(data)
+        except TimeoutError as error:
+            raise DeviceSilent(
+                f"{self._stream.description} took no bytes for {WRITE_WITHIN:g} s"
+            ) from error

@@ -1,0 +1,84 @@
+"""Recordings: ``replay:///var/lib/scanpost/morning.hexl?speed=1``.
+
+A recording is a text of lines ``<seconds> <hex>``: what arrived, and how many seconds after the
+start. Empty lines and lines that begin with ``#`` are skipped. `speed` is how many times faster
+than it was; 0 plays without waiting. The end of the recording is the end of the stream.
+"""
+
+import asyncio
+import binascii
+import math
+from io import BufferedReader
+from pathlib import Path
+from urllib.parse import SplitResult
+
+from drivers.kit.errors import DeviceMisconfigured, StreamLost
+from drivers.kit.streams import Stream, address
+
+MAX_LINE = 2 * 65536 + 64
+"""Bytes of one line: the largest chunk any stream reads, in hexadecimal, with its time."""
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 <= speed < math.inf:
+        raise ValueError(text)
+    return speed
+
+
+class _Recording(Stream):
+    def __init__(self, path: str, file: BufferedReader, speed: float) -> None:
+        self.description = path
+        self._file = file
+        self._speed = speed
+        self._began = asyncio.get_running_loop().time()
+        self._number = 0
+        self._next: tuple[float, bytes] | None = None
+
+    async def read(self) -> bytes:
+        if self._next is None:
+            self._next = self._line()
+        seconds, data = self._next
+        now = asyncio.get_running_loop().time()
+        due = self._began + seconds / self._speed if self._speed else now
+        # Waits even when it is due: a long recording must not keep the loop from everything else.
+        await asyncio.sleep(max(0.0, due - now))
+        self._next = None
+        return data
+
+    def _line(self) -> tuple[float, bytes]:
+        while text := self._file.readline(MAX_LINE):
+            self._number += 1
+            words = text.split()
+            if not words or words[0].startswith(b"#"):
+                continue
+            try:
+                seconds, data = float(words[0]), binascii.unhexlify(b"".join(words[1:]))
+            except (ValueError, binascii.Error) as error:
+                raise self._bad() from error
+            if not data or not 0 <= seconds < math.inf:
+                raise self._bad()
+            return seconds, data
+        raise StreamLost(f"{self.description} is at its end")
+
+    def _bad(self) -> DeviceMisconfigured:
+        return DeviceMisconfigured(
+            f"line {self._number} of {self.description} is not '<seconds> <hex>'"
+        )
+
+    async def write(self, data: bytes) -> None:
+        """Take `data` and do nothing: a recording has no ears."""
+
+    async def close(self) -> None:
+        self._file.close()
+
+
+async def open_url(url: SplitResult) -> Stream:
+    """Open the recording of `url`."""
+    path = address.path(url)
+    speed = address.options(url, {"speed": _speed}).get("speed", 1.0)
+    try:
+        file = Path(path).open("rb")  # noqa: ASYNC230, SIM115
+    except OSError as error:
+        raise DeviceMisconfigured(f"the recording {path} cannot be read: {error}") from error
+    return _Recording(path, file, speed)

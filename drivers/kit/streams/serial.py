@@ -1,0 +1,110 @@
+"""Serial ports: ``serial:///dev/ttyUSB0?baudrate=9600&bytesize=7&parity=E&stopbits=1``.
+
+Options, all of them optional: `baudrate` (9600), `bytesize` (7 or 8), `parity` (N, E, O, M, S),
+`stopbits` (1, 1.5 or 2), `rtscts`, `xonxoff`, `dsrdtr` (flow control, off), `dtr` and `rts` (the
+level to set after opening; some scales reset when they rise).
+
+The port is taken exclusively, by `flock` and by TIOCEXCL.
+"""
+
+import errno
+import fcntl
+import os
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from urllib.parse import SplitResult
+
+import serial
+
+from drivers.kit.errors import DeviceError, DeviceMisconfigured, StreamLost
+from drivers.kit.streams import Stream, address
+from drivers.kit.streams.descriptor import Descriptor
+from drivers.kit.streams.opening import DENIED, opened
+
+_OPTIONS: dict[str, Callable[[str], Any]] = {
+    "baudrate": int,
+    "bytesize": {"7": 7, "8": 8}.__getitem__,
+    "parity": address.one_of("N", "E", "O", "M", "S"),
+    "stopbits": {"1": 1, "1.5": 1.5, "2": 2}.__getitem__,
+    "rtscts": address.switch,
+    "xonxoff": address.switch,
+    "dsrdtr": address.switch,
+    "dtr": address.switch,
+    "rts": address.switch,
+}
+_TAKEN = {errno.EAGAIN, errno.EBUSY}
+_GONE = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO}
+
+
+async def open_url(url: SplitResult) -> Stream:
+    """Open the port of `url`."""
+    path = address.path(url)
+    settings = address.options(url, _OPTIONS)
+    try:
+        port = await opened(partial(_open, path, settings), _shut)
+    except (OSError, ValueError, OverflowError, termios.error) as error:
+        raise _explained(path, error) from error
+    asked = settings.get("bytesize", 8)
+    return Descriptor(
+        port.fileno(), path, partial(_shut, port), seven_bits=asked == 7 and port.bytesize != asked
+    )
+
+
+def _open(path: str, settings: dict[str, Any]) -> serial.Serial:
+    lines = {name: settings[name] for name in ("dtr", "rts") if name in settings}
+    line = {name: value for name, value in settings.items() if name not in lines}
+    port = serial.Serial(timeout=0, exclusive=True, **line)
+    port.port = path
+    for name, level in lines.items():
+        setattr(port, name, level)
+    try:
+        port.open()
+    except termios.error:
+        if port.bytesize == 8:
+            raise
+        # Pseudo-terminals and some adapters know 8 bits only: parity then arrives in bit 7.
+        port.bytesize, port.parity = 8, serial.PARITY_NONE
+        port.open()
+    try:
+        _settle(port.fileno())
+    except (OSError, termios.error):
+        port.close()
+        raise
+    return port
+
+
+def _settle(fd: int) -> None:
+    # pyserial leaves VMIN at 0: then no bytes and a hang-up look the same.
+    attributes = termios.tcgetattr(fd)
+    attributes[6][termios.VMIN] = 1
+    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+    # On a pseudo-terminal this mark would outlive a killed process; there `flock` must do.
+    if not os.ttyname(fd).startswith("/dev/pts/"):
+        fcntl.ioctl(fd, termios.TIOCEXCL)
+
+
+def _shut(port: serial.Serial) -> None:
+    # Closing waits up to 30 s for output that a held flow control will never let out.
+    with suppress(OSError, termios.error):
+        termios.tcflush(port.fileno(), termios.TCOFLUSH)
+    with suppress(OSError):
+        port.close()
+
+
+def _explained(path: str, error: Exception) -> DeviceError:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _GONE:
+        return StreamLost(f"{path} is not there")
+    if number in _TAKEN:
+        return StreamLost(f"another program has {path} open; it must let go first")
+    if number in DENIED:
+        return DeviceMisconfigured(
+            f"no permission for {path}: add the user to the group that owns it (dialout), or a udev"
+            " rule that gives it to the daemon's group"
+        )
+    if number is None or number in {errno.ENOTTY, errno.EISDIR, errno.EINVAL}:
+        return DeviceMisconfigured(f"{path} does not take these settings: {error}")
+    return StreamLost(f"{path}: {error}")

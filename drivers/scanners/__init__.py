@@ -1,0 +1,1 @@
+"""Barcode scanners: one file for each way they speak. A driver does no I/O."""

@@ -1,0 +1,81 @@
+r"""Scanners on a serial port or as USB CDC-ACM that send each scan as a line (all makers).
+
+The terminator is CR, LF or both unless set otherwise. Two-dimensional codes may have CR LF inside:
+where those are expected set the scanner, and this driver, to ETX.
+
+What arrives after opening may be the tail of a scan that began earlier. A prefix, or STX with ETX,
+makes such a tail noise; without one only the code's own check digit can tell.
+
+Source: framing as in the Datalogic PowerScan D8330, Honeywell Xenon and CipherLab 1663 manuals.
+
+>>> decoder = dialogue(Config(driver="lines")).decoder
+>>> decoder.feed(b"]C10104006381333931\r")
+[Scan(data=b'0104006381333931', raw=b']C10104006381333931\r', symbology=']C1')]
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from drivers.kit.lines import Line, Lines
+from drivers.kit.readings import MAX_SCAN, Dialogue, Noise, Step
+from drivers.kit.wrapping import MAX_NOISE, Wrapped
+
+STX = b"\x02"
+
+DROP_AFTER = 0.5
+"""Seconds after which a scan without terminator is torn: a scanner sends one in well under that."""
+END_AFTER = 0.05
+"""Seconds of quiet that end a scan without terminator: USB scanners pause 10 ms at most."""
+
+
+class Config(Wrapped):
+    """A scanner that sends lines."""
+
+    driver: Literal["lines"]
+
+    terminator: Literal["any", "cr", "lf", "crlf", "tab", "etx", "none"] = "any"
+    """What ends a scan. `any`: CR, LF or both. `etx`: an STX before the scan is taken off. `none`:
+    only quiet ends it; two scans within `gap` are then one, so prefer a terminator."""
+
+    gap: float | None = Field(default=None, ge=0.02, le=5)
+    """Seconds of quiet after which what is pending is a scan (`none`, 0.05) or torn (0.5)."""
+
+
+class Decoder:
+    """Scans out of lines."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._lines = Lines(None if config.terminator == "none" else config.terminator, MAX_SCAN)
+
+    def feed(self, data: bytes) -> list[Step]:
+        """Take what arrived and return one step for each scan that is complete. Never raises."""
+        return [step for line in self._lines.feed(data) for step in self._read(line)]
+
+    def quiet(self) -> list[Step]:
+        """Say what is pending after a quiet gap: a scan, or the first half of one."""
+        rest = self._lines.rest()
+        if not rest:
+            return []
+        if self._config.terminator == "none":
+            return self._read(Line(rest, rest))
+        return [Noise(rest[:MAX_NOISE], "a scan without its terminator")]
+
+    def _read(self, line: Line) -> list[Step]:
+        if not line.whole:
+            return [Noise(line.raw[:MAX_NOISE], f"a scan of more than {MAX_SCAN} bytes")]
+        before, body = b"", line.body
+        if self._config.terminator == "etx" and STX in body:
+            before, _, body = body.rpartition(STX)
+        steps: list[Step] = []
+        # Some scanners end with ETX CR LF: the CR LF then comes before the next STX.
+        if torn := before.strip(b"\r\n"):
+            steps.append(Noise(torn[:MAX_NOISE], "bytes before STX"))
+        return [*steps, self._config.unwrap(body, line.raw)]
+
+
+def dialogue(config: Config) -> Dialogue:
+    """Listen; a scanner speaks unasked."""
+    usual = END_AFTER if config.terminator == "none" else DROP_AFTER
+    return Dialogue(Decoder(config), gap=config.gap or usual)

@@ -1,0 +1,68 @@
+"""What all simulated devices have: a cable, an ear, and faults that can be switched on."""
+
+import asyncio
+from typing import Self
+
+from drivers.simulators.cable import Cable, Pty
+
+MAX_HEARD = 65536
+"""Bytes from the host that are kept for tests to look at: hours of polling."""
+
+
+class Device:
+    """A device made of bytes, alive inside its `async with`.
+
+    A subclass says in `answer` what the device replies to what it hears.
+    """
+
+    def __init__(self, cable: Cable | None = None) -> None:
+        """Prepare a device on `cable`; without one it gets a pseudo-terminal of its own."""
+        self.cable: Cable = cable or Pty()
+        self.mute = False
+        """Whether it takes everything and says nothing, as with a broken wire."""
+        self.heard = b""
+        """What the host has said, the last `MAX_HEARD` bytes."""
+        self._ear: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """The host's address of this device, such as ``serial:///dev/pts/7``."""
+        return self.cable.url
+
+    async def __aenter__(self) -> Self:
+        await self.cable.__aenter__()
+        self._ear = asyncio.create_task(self._listen(), name=f"simulator {self.url}")
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        try:
+            if self._ear is not None:
+                self._ear.cancel()
+                await asyncio.wait([self._ear])
+        finally:
+            await self.cable.__aexit__(*error)
+
+    async def _listen(self) -> None:
+        while True:
+            data = await self.cable.read()
+            self.heard = (self.heard + data)[-MAX_HEARD:]
+            if reply := self.answer(data):
+                await self.say(reply)
+
+    def answer(self, data: bytes) -> bytes:
+        """Return what the device says to `data`, which may be cut anywhere."""
+        del data
+        return b""
+
+    async def say(self, data: bytes) -> None:
+        """Send `data` to the host as it is, unless the device is mute."""
+        if not self.mute:
+            await self.cable.write(data)
+
+    def unplug(self) -> None:
+        """Pull the cable."""
+        self.cable.unplug()
+
+    def replug(self) -> None:
+        """Put the cable back in."""
+        self.cable.replug()
