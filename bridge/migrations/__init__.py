@@ -1,0 +1,53 @@
+"""Bring a ledger's schema up to date, or refuse it untouched."""
+
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.database import Database, DatabaseUnfit
+from bridge.errors import LedgerTooNew, LedgerUnusable
+
+
+async def migrate(database: Database) -> None:
+    """Run the migrations that are missing, in one transaction.
+
+    Raises:
+        LedgerTooNew: the ledger is at a revision this program does not know; nothing was changed.
+        LedgerUnusable: it is no ledger, or cannot be opened or changed.
+    """
+    config = Config()
+    config.set_main_option("script_location", "bridge:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    try:
+        async with database.read() as connection:
+            heads = await connection.run_sync(_heads)
+        for head in heads:
+            if head not in {script.revision for script in scripts.walk_revisions()}:
+                raise LedgerTooNew(
+                    f"{_name(database)}: written by a newer version (revision {head} is not known"
+                    " to this program)"
+                )
+        if heads == tuple(scripts.get_heads()):
+            return
+        async with database.write() as connection:
+            await connection.run_sync(_upgrade, config)
+    except (SQLAlchemyError, DatabaseUnfit, OSError) as error:
+        raise LedgerUnusable(f"{_name(database)}: {error}") from error
+
+
+def _heads(connection: Connection) -> tuple[Any, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+def _upgrade(connection: Connection, config: Config) -> None:
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _name(database: Database) -> str:
+    return database.url.render_as_string(hide_password=True)

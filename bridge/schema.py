@@ -1,0 +1,120 @@
+"""The ledger's tables. `bridge/migrations` makes them; a test holds the two against each other."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from bridge.columns import Utc
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+stream = Table(
+    "stream",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("gateway", String(32), nullable=False),
+    Column("epoch", String(36), nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("conflict", BigInteger),
+    Column("forgiven", BigInteger, nullable=False),
+    Column("first_seen", Utc, nullable=False),
+    Column("last_seen", Utc, nullable=False),
+    Column("gap_since", Utc),
+    UniqueConstraint("gateway", "epoch"),
+    sqlite_autoincrement=True,
+)
+"""One gateway's stream.
+
+`upto`: every row to here is in `entry`. `conflict`: see `contract.envelope`. `forgiven`: differing
+repeats to here were looked at by a person and count no more. `gap_since`: rows beyond a gap have
+been waiting since then.
+"""
+
+_UNDECIDED = text("decided_at IS NULL")
+_DEAD = text("code IS NOT NULL")
+# Partial: they stay as small as what is open, however large the ledger grows.
+_OPEN = (
+    Index("ix_entry_undecided", "number", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
+    Index("ix_entry_open", "stream", "seq", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
+    Index("ix_entry_dead", "stream", "seq", sqlite_where=_DEAD, postgresql_where=_DEAD),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("stream", _Number, ForeignKey("stream.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("id", String(36), unique=True),
+    Column("digest", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("type", String(32)),
+    Column("station", String(32)),
+    Column("turns", Text, nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try", Utc),
+    Column("document", Text),
+    Column("code", String(16)),
+    Column("text", String(500)),
+    Column("decided_at", Utc),
+    UniqueConstraint("stream", "seq"),
+    CheckConstraint("state IN ('received', 'sending', 'posted', 'dead')", name="state"),
+    CheckConstraint("(state IN ('posted', 'dead')) = (decided_at IS NOT NULL)", name="decided"),
+    CheckConstraint("(state = 'dead') = (code IS NOT NULL)", name="code"),
+    *_OPEN,
+    sqlite_autoincrement=True,
+)
+"""One row of a stream and what became of it.
+
+`number` orders the ledger. `id` is the transaction's, empty where the row is not a valid one.
+`turns`: JSON list of the keys it keeps its turn for, see `bridge.turns`. `state`: `sending` means
+that the ERP may have it. `text`: why it is dead, or why the last attempt did not end it.
+`next_try`: for people to read; the dispatcher counts monotonic seconds of its own.
+"""
+
+parked = Table(
+    "parked",
+    metadata,
+    Column("stream", _Number, ForeignKey("stream.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""Rows that came before an earlier one did."""
+
+poison = Table(
+    "poison",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("received_at", Utc, nullable=False),
+    Column("topic", String(256), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Messages that can never be read: the newest of them, each cut to a bound."""
