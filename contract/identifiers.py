@@ -314,13 +314,17 @@ def _retail(text: str, symbology: str | None, year: int) -> Identifier:
     if symbology == "]E3" and len(text) in {14, 15, 17, 18}:
         length = 13 if len(text) in {15, 18} else 12
         main, add_on = text[:length], text[length:]
-    if len(main) not in ({8} if symbology == "]E4" else {8, 12, 13}):
+    proper = 8 if symbology == "]E4" else 13
+    if len(main) != proper and (proper == 8 or len(main) not in {8, 12}):
         return _unknown(text, f"an EAN or UPC code does not hold {len(text)} digits")
-    short = symbology != "]E4" and len(main) == 8
-    gtin = from_upc_e(main) if short else canonical_gtin(main)
+    gtin = from_upc_e(main) if proper > len(main) == 8 else canonical_gtin(main)
     if gtin is None:
         return _unknown(text, "the check digit is wrong")
-    return Gtin(text, gtin=gtin, add_on=add_on)
+    # Some scanners can be set to leave the zeros away; a wedge can drop a digit just as well.
+    short = (
+        () if len(main) == proper else (f"{symbology} promises 13 digits, here are {len(main)}",)
+    )
+    return Gtin(text, problems=short, gtin=gtin, add_on=add_on)
 
 
 def _link(text: str, year: int) -> Identifier:
@@ -407,7 +411,15 @@ def _bare_gs1(text: str, symbology: str | None, year: int) -> Identifier | None:
     if first is None or first.ai not in _STRONG:
         return None
     message = read_elements(text, year)
-    return None if message.problems else _gs1(text, message)
+    if not message.problems:
+        return _gs1(text, message)
+    # Digits only and of the right length, but for the check digit: worth a word to the operator.
+    nearly = (
+        is_digits(text)
+        and len(message.elements) == 1
+        and first.pattern.fullmatch(message.elements[0].value)
+    )
+    return _unknown(text, *message.problems) if nearly else None
 
 
 def _gs1(text: str, message: Message) -> Identifier:

@@ -8,6 +8,7 @@ Uncompressed links of any host are read. Source: GS1 Digital Link Standard, URI 
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -29,7 +30,9 @@ _QUALIFIERS: dict[str, tuple[tuple[str, ...], ...]] = {
 _ALL_QUALIFIERS = frozenset(ai for ways in _QUALIFIERS.values() for way in ways for ai in way)
 
 _URI = re.compile(
-    r"(?:https?|HTTPS?)://[^/?#\s]+(?P<path>/[^?#\s]*)?(?:\?(?P<query>[^#\s]*))?(?:#\S*)?", re.ASCII
+    r"(?:https?|HTTPS?)://[0-9A-Za-z.:\[\]-]+"
+    r"(?P<path>/[!$&'()*+,;=:@%/._~0-9A-Za-z\[\]-]*)"
+    r"(?:\?(?P<query>[!$&'()*+,;=:@%/?._~0-9A-Za-z\[\]-]*))?(?:#.*)?"
 )
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -53,7 +56,7 @@ def read_link(text: str) -> Link | None:
     A GTIN of 8, 12 or 13 digits, as links of 1.2 have it, comes back with 14. Never raises.
     """
     match = _URI.fullmatch(text)
-    if match is None or not match["path"]:
+    if match is None:
         return None
     segments = match["path"].split("/")
     at = _key_position(segments)
@@ -65,12 +68,13 @@ def read_link(text: str) -> Link | None:
     if qualifiers and not any(_in_order(qualifiers, way) for way in _QUALIFIERS[key]):
         problems.append(f"({key}) may not be followed by ({')('.join(qualifiers)})")
     attributes = _attributes(match["query"] or "")
-    ais = [ai for ai, _ in path + attributes]
+    counts = Counter(ai for ai, _ in path + attributes)
+    problems += [f"({ai}) stands there twice" for ai, count in counts.items() if count > 1]
     problems += [
-        f"({ai}) stands there twice" for ai in sorted({a for a in ais if ais.count(a) > 1})
+        f"({ai}) belongs into the path"
+        for ai, _ in attributes
+        if any(ai in way and {*qualifiers} <= {*way} for way in _QUALIFIERS[key])
     ]
-    misplaced = {ai for way in _QUALIFIERS[key] for ai in way} & {ai for ai, _ in attributes}
-    problems += [f"({ai}) belongs into the path" for ai in sorted(misplaced)]
     return Link([(ai, _padded(ai, value)) for ai, value in path + attributes], problems)
 
 

@@ -152,6 +152,11 @@ def _iban(value: str, _: int) -> str | None:
     return None if mod97_10_holds(value[4:] + value[:4]) else "has wrong check digits"
 
 
+def _importer(value: str, _: int) -> str | None:
+    index = value[3]
+    return None if index.isalnum() or index in "-_" else f"importer index {index} is not known"
+
+
 def _media(value: str, _: int) -> str | None:
     return None if 1 <= int(value) <= 10 or int(value) >= 80 else "is no known media type"
 
@@ -187,6 +192,7 @@ _RULES: dict[str, Rule] = {
         _percent_encoded,
     ),
     "4309": _place,
+    "7040": _importer,
     "7241": _media,
     "7258": _position,
     "8001": _roll,
