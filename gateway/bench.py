@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from drivers.kit.settling import Settling
-
 from contract.identifiers import Badge, Command, Identifier, Rules, identify
 from contract.transactions import Event, Reversal, Transaction
 from contract.values import Evidence, Weight
 from drivers.kit import readings
+from drivers.kit.settling import Settling
 from gateway.config import Station
 from gateway.errors import StoreFailed, StoreFull
 from gateway.intake import Booked, Draft, Intake, Prepared, TooLarge
@@ -261,16 +260,15 @@ class Bench:
 
 
 def label(event: Event) -> str:
-    """Say in a few words what a transaction was about, for the screen."""
-    lines = getattr(event, "lines", ())
-    if lines:
-        first = lines[0]
-        item = first.item.sku or first.item.gtin
-        return f"{event.type} {first.quantity.value} {first.quantity.unit} {item}"
+    """Say in a few words what a transaction was about, so that an operator knows it again."""
+    words: list[str] = [event.type]
+    for line in getattr(event, "lines", ())[:1]:
+        words += [f"{line.quantity.value} {line.quantity.unit}", line.item.sku or line.item.gtin]
+        words += [line.serial or line.lot or ""]
     text = getattr(event, "text", None)
-    weight = getattr(event, "weight", None)
     if text is not None:
-        return f"{event.type} {text[:40]}"
+        words.append(getattr(event, "serial", None) or text[:40])
+    weight = getattr(event, "weight", None)
     if weight is not None:
-        return f"{event.type} {weight.value} {weight.unit or ''}".strip()
-    return str(event.type)
+        words.append(f"{weight.value} {weight.unit or ''}")
+    return " ".join(word.strip() for word in words if word)

@@ -1,0 +1,161 @@
+"""The processes of the demo: each is started, killed and stopped by its own pid."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+_START_WITHIN = 30.0  # seconds; a cold Raspberry Pi needs ten for the imports of the bridge
+_STOP_WITHIN = 10.0  # seconds a daemon may take to end when asked to
+
+
+class NotUp(Exception):
+    """A process did not come up. Its log says why."""
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Process:
+    """One program that listens on a loopback port."""
+
+    def __init__(self, name: str, command: list[str], port: int, log: Path) -> None:
+        self.name = name
+        self.port = port
+        self._command = command
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    def running(self) -> bool:
+        """Return whether it runs."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process is not None and self.running() else None
+
+    async def start(self) -> None:
+        """Start it, and return when it listens.
+
+        Raises:
+            NotUp: with the end of its log.
+        """
+        if self.running():
+            return
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment.pop("NOTIFY_SOCKET", None)
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_WITHIN):
+                while self.running():
+                    if await _listens(self.port):
+                        return
+                    await asyncio.sleep(0.02)
+        await self.kill()
+        raise NotUp(f"{self.name} did not come up:\n{self.log_tail()}")
+
+    async def kill(self) -> None:
+        """End it as SIGKILL and the power button do."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Ask it to end, and kill it if it does not."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> None:
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(number)
+        try:
+            async with asyncio.timeout(_STOP_WITHIN):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def log_tail(self, lines: int = 30) -> str:
+        """Return the end of what it wrote."""
+        if not self._log.exists():
+            return ""
+        return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+def broker(folder: Path) -> tuple[Process, str]:
+    """Return a broker on a free loopback port, and what kind it is, for people.
+
+    Raises:
+        NotUp: neither mosquitto nor the embedded broker is installed.
+    """
+    port = free_port()
+    log = folder / "broker.log"
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    if mosquitto := shutil.which("mosquitto", path=path):
+        file = folder / "mosquitto.conf"
+        file.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+            "set_tcp_nodelay true\nmax_queued_messages 0\n"
+        )
+        return Process("broker", [mosquitto, "-c", str(file)], port, log), "mosquitto"
+    try:
+        import iotcore  # noqa: F401, PLC0415 - only whether it is there
+    except ImportError:
+        raise NotUp(
+            "there is no MQTT broker: install mosquitto (apt install mosquitto),"
+            " or pip install 'scanpost[demo]' on a 64-bit machine"
+        ) from None
+    file = folder / "embedded-broker.toml"
+    file.write_text(_EMBEDDED.format(port=port))
+    command = [sys.executable, "-m", "scanpost.demo.embedded_broker", str(file)]
+    return Process("broker", command, port, log), "embedded (volatile: for the demo only)"
+
+
+_EMBEDDED = """\
+id = 0
+[router]
+id = 0
+max_connections = 100
+max_outgoing_packet_count = 200
+max_segment_size = 104857600
+max_segment_count = 10
+[v5.1]
+name = "loopback"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+[v5.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = 262144
+max_inflight_count = 200
+dynamic_filters = true
+"""
