@@ -10,13 +10,22 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from contract.identifiers import Rules
 from contract.values import Slug
 from drivers.kit import registry as drivers
 from drivers.kit.errors import DeviceMisconfigured
 from drivers.kit.registry import DriverModule
+from drivers.kit.streams import SCHEMES
 from gateway.errors import ConfigError
 from gateway.stations import registry as jobs
 from gateway.stations.job import Job
@@ -24,6 +33,7 @@ from runtime.mqtt import Broker
 
 Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]{1,64}:[0-9]{1,5}$")]
 
+_LAST_PORT = 65535
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -47,7 +57,15 @@ class Web(Table):
     """`[web]`: the station screen, health and metrics."""
 
     listen: Address = "127.0.0.1:8480"
+    """`host:port`; port 0 takes any that is free."""
     enabled: bool = True
+
+    @field_validator("listen")
+    @classmethod
+    def _has_a_port(cls, listen: str) -> str:
+        if int(listen.rpartition(":")[2]) > _LAST_PORT:
+            raise ValueError(f"a port is at most {_LAST_PORT}")
+        return listen
 
 
 class Log(Table):
@@ -82,6 +100,15 @@ class _Device(Table):
     id: Slug
     url: str
     driver: str
+
+    @field_validator("url")
+    @classmethod
+    def _can_be_opened(cls, url: str) -> str:
+        scheme, found, _ = url.partition("://")
+        if not found or scheme not in SCHEMES:
+            known = ", ".join(f"{each}://" for each in SCHEMES)
+            raise ValueError(f"an address begins with one of {known}")
+        return url
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +170,10 @@ def load(path: Path) -> Gateway:
 def parse(tables: dict[str, Any], problems: list[str]) -> Gateway | None:
     """Check the tables of a configuration; add what is wrong to `problems`, with its place."""
     file = _check(_File, tables, "", problems)
-    if file is None:
-        return None
+    # Stations are looked at even then: a person mends a file once, not problem by problem.
+    found = file.station if file else _tables(tables, "station")
     stations = [
-        _station(table, f"station[{number}]", problems) for number, table in enumerate(file.station)
+        _station(table, f"station[{number}]", problems) for number, table in enumerate(found)
     ]
     _only_once("station name", [station.name for station in stations if station], problems)
     _only_once(
@@ -154,7 +181,7 @@ def parse(tables: dict[str, Any], problems: list[str]) -> Gateway | None:
         [device.id for station in stations if station for device in station.devices],
         problems,
     )
-    if problems:
+    if file is None or problems:
         return None
     return Gateway(
         site=file.site,
@@ -168,9 +195,19 @@ def parse(tables: dict[str, Any], problems: list[str]) -> Gateway | None:
     )
 
 
+def _tables(tables: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the tables called `name` of a file that is wrong somewhere, maybe there."""
+    found = tables.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
 def _station(table: dict[str, Any], place: str, problems: list[str]) -> Station | None:
     own, rest = _split(table, _Station)
     station = _check(_Station, own, place, problems)
+    devices = [
+        _device(entry, f"{place}.device[{number}]", problems)
+        for number, entry in enumerate(station.device if station else _tables(table, "device"))
+    ]
     if station is None:
         return None
     try:
@@ -179,10 +216,6 @@ def _station(table: dict[str, Any], place: str, problems: list[str]) -> Station 
         problems.append(f"{place}.job: {error}")
         return None
     settings = _check(module.Config, {"job": station.job, **rest}, place, problems, _Station)
-    devices = [
-        _device(entry, f"{place}.device[{number}]", problems)
-        for number, entry in enumerate(station.device)
-    ]
     if settings is None or None in devices:
         return None
     return Station(

@@ -10,6 +10,8 @@ from contract.transactions import Reading
 from contract.values import Item
 from gateway.stations.job import Given, Scanned, Signal, Step, View, Weighed
 
+_SHOWN = 200  # characters of a label that the operator is told; the transaction has all of them
+
 
 class Config(BaseModel):
     """The part of `[[station]]` that is this job's."""
@@ -42,7 +44,7 @@ def step(config: Config, state: State, given: Given) -> Step:
         case Scanned(identifier=identifier):
             return Step(
                 State(state.scans + 1, state.weights),
-                Signal("ok", identifier.text),
+                Signal("ok", identifier.text[:_SHOWN]),
                 (_reading(identifier),),
             )
         case Weighed(weight=weight):

@@ -30,6 +30,10 @@ from contract.values import Quantity as Amount
 from gateway.stations.job import Given, Progress, Scanned, Signal, Step, View, Weighed
 
 _MOST = Decimal(1_000_000)  # of anything in one scan: beyond it, a label was misread
+_DECIMALS = 9  # of a quantity, as the contract has it
+_LONGEST_SKU = 64  # characters of a label that are held against the pattern
+_REPEATED_GROUP = re.compile(r"(?<!\\)\)[*+{]")
+_SHOWN = 50  # lines of the table: more fit neither a screen nor one MQTT message
 
 
 class Config(BaseModel):
@@ -43,15 +47,19 @@ class Config(BaseModel):
     to_location: str | None = Field(default=None, min_length=1, max_length=128)
     """Where goods are received to until a location card says otherwise."""
     sku: str | None = Field(default=None, max_length=200)
-    """Pattern (a regular expression) of the house's own item codes; None for GTINs only."""
+    """Pattern (a regular expression) of the house's own item codes, of up to 64 characters; None
+    for GTINs only. No group may be repeated: a hostile label must not buy time with backtracking.
+    """
 
     @field_validator("sku")
     @classmethod
     def _is_a_pattern(cls, pattern: str | None) -> str | None:
         try:
-            re.compile(pattern or "")
-        except re.error as error:
+            re.compile(pattern or "", re.ASCII)
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"not a regular expression: {error}") from error
+        if _REPEATED_GROUP.search(pattern or ""):
+            raise ValueError("a group (in brackets) may be optional but not repeated")
         return pattern
 
 
@@ -70,6 +78,7 @@ class State:
 
     document: DocumentName | None = None
     tallies: tuple[Tally, ...] = ()
+    """The item booked last comes last."""
     to_location: str | None = None
     sscc: str | None = None
     """Handling unit that the next items lie in."""
@@ -96,18 +105,26 @@ def step(config: Config, state: State, given: Given) -> Step:
 
 
 def view(config: Config, state: State) -> View:
-    """Show the document and what was received of each item."""
+    """Show the document and what was received of each item, the newest first."""
     del config
     if state.document is None:
         return View("Scan a document to begin")
-    headline = "Put it on the scale" if state.pending else "Scan the next item, or DONE"
     return View(
-        headline,
+        _headline(state),
         state.document.number,
         tuple(
-            Progress(_name(tally.item), f"{tally.value} {tally.unit}") for tally in state.tallies
+            Progress(_name(tally.item), f"{tally.value} {tally.unit}")
+            for tally in reversed(state.tallies[-_SHOWN:])
         ),
     )
+
+
+def _headline(state: State) -> str:
+    if state.pending is not None:
+        return "Put it on the scale"
+    if state.times is not None:
+        return f"Scan the next item: it counts {state.times} times"
+    return "Scan the next item, or DONE"
 
 
 def _refuse(state: State, text: str, todo: str) -> Step:
@@ -115,9 +132,11 @@ def _refuse(state: State, text: str, todo: str) -> Step:
 
 
 def _scan(config: Config, state: State, identifier: Identifier, evidence: Evidence) -> Step:
+    if state.pending is not None and not _cancels(identifier):
+        return _weight_first(state)
     match identifier:
         case Document(document=document):
-            return _open(config, state, document)
+            return _open(state, document)
         case Command(command=word):
             return _command(config, state, word)
         case Location(name=name):
@@ -132,13 +151,22 @@ def _scan(config: Config, state: State, identifier: Identifier, evidence: Eviden
             return _refuse(state, f"{identifier.text[:40]}: no meaning here", "Scan an item.")
 
 
-def _open(config: Config, state: State, document: DocumentName) -> Step:
-    if state.pending is not None:
-        return _weight_first(state)
+def _cancels(identifier: Identifier) -> bool:
+    return isinstance(identifier, Command) and identifier.command == "CANCEL"
+
+
+def _open(state: State, document: DocumentName) -> Step:
     if state.document == document:
         return Step(state, Signal("ok", f"{document.number}: go on"))
-    fresh = State(document=document, to_location=config.to_location)
-    return Step(fresh, Signal("ok", f"{document.number}: scan the items"))
+    opened = State(
+        document=document,
+        to_location=state.to_location,
+        # A handling unit scanned before the first document is meant for it; one of the document
+        # before is not.
+        sscc=state.sscc if state.document is None else None,
+        times=state.times,
+    )
+    return Step(opened, Signal("ok", f"{document.number}: scan the items"))
 
 
 def _command(config: Config, state: State, word: str) -> Step:
@@ -147,8 +175,6 @@ def _command(config: Config, state: State, word: str) -> Step:
         return Step(cleared, Signal("ok", "Cancelled; nothing that was booked changed"))
     if word != "DONE":
         return _refuse(state, f"{word}: no meaning here", "Scan an item, or DONE.")
-    if state.pending is not None:
-        return _weight_first(state)
     if state.document is None:
         return _refuse(state, "No document is open", "Scan a document.")
     closed = f"{state.document.number} closed, {len(state.tallies)} items"
@@ -162,8 +188,6 @@ def _weight_first(state: State) -> Step:
 def _item(config: Config, state: State, found: Gtin | Gs1 | Unknown, evidence: Evidence) -> Step:
     if state.document is None:
         return _refuse(state, "No document is open", "Scan the document first.")
-    if state.pending is not None:
-        return _weight_first(state)
     if found.problems:
         return _refuse(state, "; ".join(found.problems)[:200], "Put the item aside; call support.")
     item = _which(config, found)
@@ -173,14 +197,21 @@ def _item(config: Config, state: State, found: Gtin | Gs1 | Unknown, evidence: E
         )
     amount = _amount(found)
     if amount is None and config.book == "weight":
+        if state.times is not None:
+            return _refuse(
+                state,
+                "A quantity card does not go with an item that is weighed",
+                "Scan CANCEL, then the item.",
+            )
         line = _line(item, Amount(value=Decimal(0), unit="KGM"), found, state)
         waiting = replace(state, pending=line, pending_evidence=(evidence,))
         return Step(waiting, Signal("attention", _name(item), "Put it on the scale."))
     amount = amount or Amount(value=Decimal(1))
     times = state.times or Decimal(1)
-    if not 0 < amount.value * times <= _MOST:
-        return _refuse(state, f"{amount.value * times} is no quantity", "Check the label.")
-    amount = Amount(value=amount.value * times, unit=amount.unit)
+    value = amount.value * times
+    if not 0 < value <= _MOST or round(value, _DECIMALS) != value:
+        return _refuse(state, f"{value} is no quantity", "Check the label; then scan it again.")
+    amount = Amount(value=value, unit=amount.unit)
     return _book(state, _line(item, amount, found, state), None, (evidence,))
 
 
@@ -192,7 +223,8 @@ def _which(config: Config, found: Gtin | Gs1 | Unknown) -> Item | None:
             gtin_inside = found.gtin or found.content
             return Item(gtin=gtin_inside) if gtin_inside else None
         case Unknown(text=text):
-            own = config.sku is not None and len(text) <= 128 and re.fullmatch(config.sku, text)
+            short = config.sku is not None and 0 < len(text) <= _LONGEST_SKU
+            own = short and re.fullmatch(config.sku or "", text, re.ASCII)
             return Item(sku=text) if own else None
 
 
@@ -224,7 +256,7 @@ def _weigh(state: State, given: Weighed) -> Step:
     shown = f"{weight.value} {weight.unit or ''}".strip()
     if state.document is None:
         return _refuse(state, f"{shown}: no document is open", "Scan the document first.")
-    if weight.value <= 0:
+    if not 0 < weight.value <= _MOST:
         return _refuse(state, f"{shown} is no weight", "Zero the scale and weigh again.")
     if state.pending is None:
         event = Weighing(
@@ -266,7 +298,7 @@ def _add(tallies: tuple[Tally, ...], line: Line) -> tuple[Tally, ...]:
     for place, tally in enumerate(tallies):
         if tally.item == line.item and tally.unit == unit:
             grown = replace(tally, value=tally.value + value)
-            return (*tallies[:place], grown, *tallies[place + 1 :])
+            return (*tallies[:place], *tallies[place + 1 :], grown)
     return (*tallies, Tally(line.item, unit, value))
 
 
