@@ -21,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 BUSY_MS = 5_000
 """Milliseconds to wait for another program that reads or backs up the SQLite file."""
+STATEMENT_S = 30.0
+"""Seconds after which PostgreSQL gives a statement up, and TCP a server that has vanished."""
 READERS = 4
 """Connections for looking at things: a web page and a scrape at the same time, and some."""
 _FULL = 2
@@ -144,8 +146,16 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _bounded(url: URL) -> dict[str, Any]:
-    """Return connect arguments that bound a wait for a PostgreSQL that does not answer, in s."""
-    return {"connect_timeout": 10} if url.get_driver_name().startswith("psycopg") else {}
+    """Return libpq's parameters that bound every wait for a PostgreSQL server."""
+    if not url.get_driver_name().startswith("psycopg"):
+        return {}
+    milliseconds = int(STATEMENT_S * 1000)
+    return {
+        "connect_timeout": 10,
+        "tcp_user_timeout": milliseconds,
+        "options": f"-c statement_timeout={milliseconds}"
+        f" -c idle_in_transaction_session_timeout={2 * milliseconds}",
+    }
 
 
 def _keep_its_word(connection: Any, _record: Any) -> None:

@@ -43,6 +43,8 @@ class Intake:
         self._parked = self._gap_since is not None
         self.grown = False
         """Whether the dispatcher has something new to look at."""
+        self.healed = False
+        """Whether an entry it may have passed by is due now."""
 
     @classmethod
     async def open(cls, connection: AsyncConnection, rows: Rows, now: datetime) -> "Intake":
@@ -147,7 +149,7 @@ class Intake:
             .where(entry.c.stream == self._stream, entry.c.seq == row.seq)
             .values(record_of(row, self._stream, self._now, known))
         )
-        self.grown = True
+        self.healed = True
 
     async def _append(self, found: Sequence[Inspected]) -> None:
         known = await known_to(self._connection, found)

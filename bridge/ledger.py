@@ -8,13 +8,13 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,7 +30,7 @@ from bridge.inspection import (
 )
 from bridge.intake import Intake, find_stream, known_to, record_of
 from bridge.migrations import migrate
-from bridge.outcome import Outcome, Posted, Refused, Unknown
+from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from bridge.schema import entry, parked, poison, stream
 from contract.envelope import Ack, Rejected, Rows
 from contract.transactions import Transaction
@@ -80,6 +80,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What came of an attempt. `next_try`: about when it is made again, for people to read."""
+
+    attempt: Attempt
+    outcome: Outcome
+    next_try: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Where the ledger stands, for a scrape. Ages in seconds."""
 
@@ -104,6 +113,8 @@ class Ledger:
         self._turnstile = asyncio.Lock()
         self.arrived = asyncio.Event()
         """Set when entries became due that were not before. The dispatcher clears it."""
+        self.old_arrived = False
+        """Set with it when a number may be old: revived, healed. The dispatcher clears it."""
 
     @unbroken
     async def apply(self, *envelopes: Rows) -> list[Ack]:
@@ -140,10 +151,12 @@ class Ledger:
                 await intakes[rows.gateway, rows.epoch].take(found)
             unfinished = [intake for intake in intakes.values() if await intake.close()]
             grown = any(intake.grown for intake in intakes.values())
+            healed = any(intake.healed for intake in intakes.values())
         for intake in unfinished:
             while await self._drain(intake.gateway, intake.epoch):
                 pass
-        if grown:
+        self.old_arrived |= healed
+        if grown or healed:
             self.arrived.set()
         async with self._reading() as connection:
             return [(await _word(connection, rows.gateway, rows.epoch)).ack for rows in envelopes]
@@ -205,77 +218,50 @@ class Ledger:
             ]
 
     @unbroken
-    async def begin(self, number: int) -> Attempt | None:
-        """Write down that a delivery is about to be made, and return it; None if it is decided."""
+    async def begin(self, numbers: Sequence[int]) -> list[Attempt]:
+        """Write down that deliveries are about to be made, and return them in the order asked for.
+
+        Entries that are decided by now are left out.
+        """
         async with self._writing() as connection:
-            found = (
-                (
-                    await connection.execute(
-                        select(entry.c.body, entry.c.state, entry.c.attempts)
-                        .where(entry.c.number == number, entry.c.decided_at.is_(None))
-                        .with_for_update()
-                    )
-                )
-                .mappings()
-                .one_or_none()
+            rows = await connection.execute(
+                select(entry.c.number, entry.c.body, entry.c.state, entry.c.attempts)
+                .where(entry.c.number.in_(numbers), entry.c.decided_at.is_(None))
+                .order_by(entry.c.number)
+                .with_for_update()
             )
-            if found is None:
-                return None
+            found = {row.number: row for row in rows}
             await connection.execute(
                 update(entry)
-                .where(entry.c.number == number)
-                .values(state="sending", attempts=found["attempts"] + 1, next_try=None)
+                .where(entry.c.number.in_(found))
+                .values(state="sending", attempts=entry.c.attempts + 1, next_try=None)
             )
-        return Attempt(
-            number,
-            Transaction.model_validate_json(found["body"]),
-            again=found["state"] == "sending",
-            count=found["attempts"] + 1,
-        )
+        return [
+            Attempt(
+                number,
+                Transaction.model_validate_json(found[number].body),
+                again=found[number].state == "sending",
+                count=found[number].attempts + 1,
+            )
+            for number in numbers
+            if number in found
+        ]
 
     @unbroken
-    async def settle(
-        self, attempt: Attempt, outcome: Outcome, next_try: datetime | None = None
-    ) -> None:
-        """Write down what came of a delivery.
+    async def settle(self, *results: Result) -> None:
+        """Write down what came of deliveries.
 
         What was ambiguous stays so until it is decided: that a later attempt certainly booked
         nothing says nothing of the earlier one.
-
-        Args:
-            attempt: as `begin` returned it.
-            outcome: what the connector saw.
-            next_try: about when it will be tried again, for people to read.
         """
-        values: dict[str, Any]
-        match outcome:
-            case Posted(document):
-                values = {
-                    "state": "posted",
-                    "document": storable(document),
-                    "text": None,
-                    "decided_at": self._clock.utc(),
-                }
-            case Refused(code, text):
-                values = {
-                    "state": "dead",
-                    "code": code,
-                    "text": storable(text)[:MAX_TEXT],
-                    "decided_at": self._clock.utc(),
-                }
-            case _:
-                sure = not attempt.again and not isinstance(outcome, Unknown)
-                values = {
-                    "state": "received" if sure else "sending",
-                    "text": storable(outcome.why)[:MAX_TEXT],
-                    "next_try": next_try,
-                }
+        now = self._clock.utc()
+        change = (
+            update(entry)
+            .where(entry.c.number == bindparam("of"), entry.c.decided_at.is_(None))
+            .values({name: bindparam(name) for name in _SETTLED})
+        )
         async with self._writing() as connection:
-            await connection.execute(
-                update(entry)
-                .where(entry.c.number == attempt.number, entry.c.decided_at.is_(None))
-                .values(values)
-            )
+            await connection.execute(change, [_settled(result, now) for result in results])
 
     @unbroken
     async def revive(self, number: int) -> bool:
@@ -310,6 +296,7 @@ class Ledger:
                 update(entry).where(entry.c.number == number).values(record | {"document": None})
             )
         event(log, logging.INFO, "a dead entry is tried again", number=number)
+        self.old_arrived = True
         self.arrived.set()
         return True
 
@@ -452,6 +439,36 @@ async def _word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
         conflict=mine.conflict,
     )
     return Word(mine.site, gateway, ack, current=mine.id == newest)
+
+
+_SETTLED = ("state", "document", "code", "text", "next_try", "decided_at")
+
+
+def _settled(result: Result, now: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = dict.fromkeys(_SETTLED) | {"of": result.attempt.number}
+    match result.outcome:
+        case Posted(document):
+            return values | {
+                "state": "posted",
+                "document": storable(document),
+                "decided_at": now,
+            }
+        case Refused(code, text):
+            return values | {
+                "state": "dead",
+                "code": code,
+                "text": storable(text)[:MAX_TEXT],
+                "decided_at": now,
+            }
+        case TryLater(why) | Unknown(why):
+            sure = not result.attempt.again and isinstance(result.outcome, TryLater)
+            return values | {
+                "state": "received" if sure else "sending",
+                "text": storable(why)[:MAX_TEXT],
+                "next_try": result.next_try,
+            }
+        case _:
+            assert_never(result.outcome)
 
 
 def _age(now: datetime, since: datetime | None) -> float:

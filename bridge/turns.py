@@ -6,6 +6,7 @@ past, so one stuck document does not hold up the rest.
 
 import bisect
 import heapq
+import itertools
 
 from contract.transactions import Reversal, Transaction
 
@@ -29,10 +30,10 @@ class Turns:
     >>> turns = Turns()
     >>> turns.add(1, ("document A",)); turns.add(2, ("document A",)); turns.add(3, ("gateway g",))
     >>> turns.take(now=0.0), turns.take(now=0.0), turns.take(now=0.0)
-    (1, 3, None)
+    ([1], [3], [])
     >>> turns.done(1)
     >>> turns.take(now=0.0)
-    2
+    [2]
     """
 
     def __init__(self) -> None:
@@ -66,23 +67,37 @@ class Turns:
             bisect.insort(self._lines.setdefault(key, []), number)
         self._offer(number)
 
-    def take(self, now: float) -> int | None:
-        """Return the lowest number whose turn it is, and count it as out; None if there is none."""
+    def take(self, now: float, limit: int = 1) -> list[int]:
+        """Return the entries whose turn it is, lowest number first, and count them as out.
+
+        Args:
+            now: monotonic seconds.
+            limit: how many at most. Beyond the first, an entry may follow another of the same batch
+                in its line: the batch must be carried out in order.
+        """
         while self._later and self._later[0][0] <= now:
             heapq.heappush(self._ready, heapq.heappop(self._later)[1])
-        while self._ready:
+        batch: list[int] = []
+        while self._ready and len(batch) < limit:
             number = heapq.heappop(self._ready)
-            if number not in self._keys or number in self._out or not self._is_first(number):
+            if number not in self._keys or number in self._out or not self._is_next(number, batch):
                 continue
             if self._due[number] > now:
                 heapq.heappush(self._later, (self._due[number], number))
                 continue
             self._out.add(number)
-            return number
-        return None
+            batch.append(number)
+            for follower in self._followers(number):
+                heapq.heappush(self._ready, follower)
+        return batch
 
     def wake_at(self) -> float | None:
-        """Return the monotonic time at which a waiting entry may become due, None if none waits."""
+        """Return the monotonic time at which a waiting entry may become due, None if none waits.
+
+        0.0 says that one may be due already.
+        """
+        if self._ready:
+            return 0.0
         return self._later[0][0] if self._later else None
 
     def delay(self, number: int, due: float) -> None:
@@ -103,9 +118,18 @@ class Turns:
             else:
                 del self._lines[key]
 
-    def _is_first(self, number: int) -> bool:
-        return all(self._lines[key][0] == number for key in self._keys[number])
+    def _is_next(self, number: int, batch: list[int]) -> bool:
+        """Whether only members of `batch` stand before `number` in each of its lines."""
+        return all(
+            all(other in batch for other in itertools.takewhile(number.__gt__, self._lines[key]))
+            for key in self._keys[number]
+        )
+
+    def _followers(self, number: int) -> set[int]:
+        lines = (self._lines[key] for key in self._keys[number])
+        places = ((line, bisect.bisect_right(line, number)) for line in lines)
+        return {line[place] for line, place in places if place < len(line)}
 
     def _offer(self, number: int) -> None:
-        if number not in self._out and self._is_first(number):
+        if number not in self._out and self._is_next(number, []):
             heapq.heappush(self._later, (self._due[number], number))

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from bridge import intake
 from bridge.errors import LedgerFailed, LedgerTaken, LedgerTooNew, LedgerUnusable
-from bridge.ledger import Ledger, open_ledger
+from bridge.ledger import Attempt, Ledger, Result, open_ledger
 from bridge.outcome import Posted, Refused, TryLater, Unknown
 from bridge.schema import metadata
 from contract.canonical import canonical, digest
@@ -215,24 +215,25 @@ async def test_an_ack_names_the_fifty_newest_rejections_oldest_first(ledger: Led
     assert ack.posted == 60
 
 
-async def begun(ledger: Ledger, number: int) -> Any:
-    attempt = await ledger.begin(number)
-    assert attempt is not None
+async def begun(ledger: Ledger, number: int) -> Attempt:
+    [attempt] = await ledger.begin([number])
     return attempt
 
 
 async def test_posted_says_how_far_everything_is_decided(ledger: Ledger) -> None:
     await ledger.apply(run_of(1, 3))
     waiting = await ledger.undecided(after=0, limit=10)
-    await ledger.settle(await begun(ledger, waiting[1].number), Posted("D2"))
+    await ledger.settle(Result(await begun(ledger, waiting[1].number), Posted("D2")))
     assert (await ledger.word("dock-1", EPOCH)).ack.posted == 0
-    await ledger.settle(await begun(ledger, waiting[0].number), Refused("unknown_sku", "no BOLT-8"))
+    await ledger.settle(
+        Result(await begun(ledger, waiting[0].number), Refused("unknown_sku", "no BOLT-8"))
+    )
     ack = (await ledger.word("dock-1", EPOCH)).ack
     assert ack.posted == 2
     assert [(entry.seq, entry.code, entry.text) for entry in ack.rejected] == [
         (1, "unknown_sku", "no BOLT-8")
     ]
-    assert await ledger.begin(waiting[0].number) is None
+    assert await ledger.begin([waiting[0].number]) == []
 
 
 async def test_an_attempt_is_written_down_before_it_is_made(tmp_path: Path) -> None:
@@ -248,16 +249,16 @@ async def test_an_attempt_is_written_down_before_it_is_made(tmp_path: Path) -> N
 
 async def test_what_was_ambiguous_stays_so_until_it_is_decided(ledger: Ledger) -> None:
     await ledger.apply(run_of(1, 1))
-    await ledger.settle(await begun(ledger, 1), TryLater("busy"))
+    await ledger.settle(Result(await begun(ledger, 1), TryLater("busy")))
     attempt = await begun(ledger, 1)
     assert attempt.again is False
-    await ledger.settle(attempt, Unknown("line cut"))
+    await ledger.settle(Result(attempt, Unknown("line cut")))
     attempt = await begun(ledger, 1)
     assert attempt.again is True
-    await ledger.settle(attempt, TryLater("not reachable, so not even looked up"))
+    await ledger.settle(Result(attempt, TryLater("not reachable, so not even looked up")))
     attempt = await begun(ledger, 1)
     assert attempt.again is True
-    await ledger.settle(attempt, Posted("D1"))
+    await ledger.settle(Result(attempt, Posted("D1")))
     assert (await ledger.undecided(0, 10)) == []
 
 
@@ -283,7 +284,7 @@ async def test_a_reversal_keeps_its_turn_with_what_it_reverses(ledger: Ledger) -
 
 async def test_a_dead_entry_can_be_put_back_in_line(ledger: Ledger) -> None:
     await ledger.apply(run_of(1, 1))
-    await ledger.settle(await begun(ledger, 1), Refused("unknown_sku", "no BOLT-8"))
+    await ledger.settle(Result(await begun(ledger, 1), Refused("unknown_sku", "no BOLT-8")))
     ledger.arrived.clear()
     assert await ledger.revive(1) is True
     assert ledger.arrived.is_set()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bridge.ledger import Ledger, open_ledger
+from bridge.ledger import Ledger, Result, open_ledger
 from bridge.outcome import Posted, Refused
 from contract.envelope import Ack, Row
 from tests.bridge.streams import EPOCH, envelope, receipt, row, run_of, transaction
@@ -125,10 +125,9 @@ class LedgerHistory(RuleBasedStateMachine):
     def erp_decides_one(self, refused: bool) -> None:
         async def decide() -> None:
             for waiting in await self.ledger.undecided(after=0, limit=1):
-                attempt = await self.ledger.begin(waiting.number)
-                assert attempt is not None
+                [attempt] = await self.ledger.begin([waiting.number])
                 outcome = Refused("refused", "no") if refused else Posted("D")
-                await self.ledger.settle(attempt, outcome)
+                await self.ledger.settle(Result(attempt, outcome))
                 self.decided.add(attempt.transaction.seq)
 
         self.run(decide())

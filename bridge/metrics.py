@@ -1,0 +1,86 @@
+"""Every number the bridge tells Prometheus: one row each.
+
+>>> metrics = Metrics()
+>>> metrics.count("deliveries", outcome="posted")
+>>> b'scanpost_bridge_deliveries_total{outcome="posted"} 1.0' in metrics.text()
+True
+"""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_PREFIX = "scanpost_bridge_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    kind: type[Counter] | type[Gauge] | type[Histogram]
+    name: str
+    """Without prefix; a counter gets `_total` by itself."""
+    words: str
+    label: str | None = None
+
+
+TABLE = (
+    _Row(Counter, "envelopes_received", "Envelopes committed to the ledger, repeats included."),
+    _Row(Counter, "rows_received", "Rows in them."),
+    _Row(Counter, "messages_poisoned", "Messages that can never be read."),
+    _Row(Counter, "acks_published", "Acks the broker has confirmed."),
+    _Row(Counter, "deliveries", "Deliveries to the target, by what came of them.", "outcome"),
+    _Row(Histogram, "delivery_seconds", "How long one delivery took."),
+    _Row(Counter, "broker_connections", "Connections made to the broker."),
+    _Row(Counter, "ledger_failures", "Times the ledger's database did not do its part."),
+    _Row(Gauge, "broker_connected", "1 while connected to the broker."),
+    _Row(Gauge, "target_connected", "1 while the target is open."),
+    _Row(Gauge, "undecided_entries", "Entries the target has not decided on."),
+    _Row(Gauge, "stuck_entries", "Undecided entries that were tried often in vain."),
+    _Row(Gauge, "dead_entries", "Entries that wait for a person."),
+    _Row(Gauge, "undecided_age_seconds", "Age of the oldest undecided entry."),
+    _Row(Gauge, "known_streams", "Streams of gateways, ever."),
+    _Row(Gauge, "conflict_streams", "Streams stopped by a conflict."),
+    _Row(Gauge, "gap_streams", "Streams that wait for missing rows."),
+    _Row(Gauge, "gap_age_seconds", "Age of the oldest gap."),
+    _Row(Gauge, "parked_rows", "Rows beyond a gap."),
+)
+
+
+class Metrics:
+    """The table's numbers in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._made = {
+            row.name: row.kind(
+                _PREFIX + row.name,
+                row.words,
+                [row.label] if row.label else [],
+                registry=self.registry,
+            )
+            for row in TABLE
+        }
+
+    def count(self, name: str, amount: int = 1, **labels: str) -> None:
+        """Add to a counter."""
+        made = self._made[name]
+        if not isinstance(made, Counter):
+            raise TypeError(f"{name} is no counter")
+        (made.labels(**labels) if labels else made).inc(amount)
+
+    def set(self, name: str, value: float) -> None:
+        """Set a gauge."""
+        made = self._made[name]
+        if not isinstance(made, Gauge):
+            raise TypeError(f"{name} is no gauge")
+        made.set(value)
+
+    def observe(self, name: str, seconds: float) -> None:
+        """Add to a histogram."""
+        made = self._made[name]
+        if not isinstance(made, Histogram):
+            raise TypeError(f"{name} is no histogram")
+        made.observe(seconds)
+
+    def text(self) -> bytes:
+        """Return all of it in Prometheus' text format."""
+        return generate_latest(self.registry)
