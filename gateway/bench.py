@@ -9,6 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from contract.identifiers import Badge, Command, Identifier, Rules, identify
@@ -25,6 +26,8 @@ from gateway.weights import unit_code
 from runtime.clock import Clock
 
 _UNDO = 50  # transactions of this shift that UNDO can take back, one after the other
+_SAID = 200  # characters of a label that are shown; the transaction has all of them
+_RAW = 8192  # bytes of evidence, as the contract has it: a scan with its frame may be longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Bench:
         self._changed = changed
         self._turn = asyncio.Lock()
         self._settling = {device.id: Settling(equal=station.settle) for device in station.devices}
+        self._unsaved: set[str] = set()
+        """Scales whose load was taken but could not be stored."""
         self._last_code: dict[str, tuple[bytes, float]] = {}
         self.session = Session(state=self._job.start(station.settings))
         self.live: readings.Weight | None = None
@@ -106,7 +111,7 @@ class Bench:
                 self.station.name,
                 Signal(
                     "attention",
-                    f"Restarted. Last recorded: {label(last.event)} at {last.clock.wall:%H:%M:%S}",
+                    f"Restarted. Last recorded: {label(last.event)} at {_local(last.clock.wall)}",
                     "If your last scan is another one, scan it again.",
                 ),
                 (Booked(last.seq, last.id, last.event, last.clock.wall),),
@@ -131,7 +136,10 @@ class Bench:
                 booked = iter(await self._intake.store(prepared) if prepared else ())
             except (StoreFull, StoreFailed) as error:
                 self.session = before
-                self._forget_what_was_heard()
+                # What was not saved must not make the next try a bounce.
+                self._last_code.clear()
+                if any(isinstance(reading, readings.Weight) for reading in group):
+                    self._unsaved.add(device)
                 self._tell_not_saved(outcomes)
                 if isinstance(error, StoreFailed):
                     raise
@@ -144,20 +152,15 @@ class Bench:
         if outcomes:
             self._changed()
 
-    def _forget_what_was_heard(self) -> None:
-        """What was not saved must not count as a bounce, or as a weight taken, next time."""
-        self._last_code.clear()
-        for device in self.station.devices:
-            self._settling[device.id] = Settling(equal=self.station.settle)
-
     def _tell_not_saved(self, outcomes: list[_Outcome]) -> None:
+        """Tell that nothing of a group counts: what only changed the state was taken back too."""
         not_saved = Signal(
             "not_ok",
             "NOT SAVED: the store has no room or does not answer",
             "Stop scanning and call support. What was said to be OK before is safe.",
         )
         for outcome in outcomes:
-            signal = not_saved if outcome.prepared else outcome.signal
+            signal = outcome.signal if outcome.signal.kind == "not_ok" else not_saved
             self._signals.tell(self.station.name, signal, (), outcome.device, outcome.text)
 
     def _take(self, device: str, reading: readings.Reading, now: float) -> _Outcome | None:
@@ -181,21 +184,21 @@ class Bench:
         identifier = identify(scan.data, scan.symbology, self._rules)
         if last == scan.data and now - at < self.station.bounce:
             signal = Signal("ignored", f"Same code again within {self.station.bounce:g} s")
-            return _Outcome(signal, (), device, identifier.text)
+            return _Outcome(signal, (), device, identifier.text[:_SAID])
         evidence = Evidence(
-            kind="scan", device=device, raw=scan.raw.hex(), symbology=scan.symbology
+            kind="scan", device=device, raw=scan.raw[:_RAW].hex(), symbology=scan.symbology
         )
         step = self._card(identifier)
         if step is None:
             step = self._step(Scanned(identifier, evidence))
-        return self._prepare(step, (evidence,), device, identifier.text)
+        return self._prepare(step, (evidence,), device, identifier.text[:_SAID])
 
     def _weight(self, device: str, weight: readings.Weight, now: float) -> _Outcome | None:
         self.live = weight
         settled = self._settling[device].feed(weight, now)
         if settled is None or settled.value is None:
             return None
-        evidence = Evidence(kind="weight", device=device, raw=settled.raw.hex())
+        evidence = Evidence(kind="weight", device=device, raw=settled.raw[:_RAW].hex())
         value = Weight(
             value=settled.value,
             unit=settled.unit,
@@ -241,11 +244,18 @@ class Bench:
                 self.session = replace(session, operator=identifier.operator)
                 return Step(session.state, Signal("ok", f"Signed in: {identifier.operator}"))
             case Command(command="ACK"):
+                self._weigh_again()
                 return Step(session.state, Signal("ok", "Acknowledged"))
             case Command(command="UNDO"):
                 return self._undo()
             case _:
                 return None
+
+    def _weigh_again(self) -> None:
+        """Let a load that could not be stored settle once more, now that a person has looked."""
+        for device in self._unsaved:
+            self._settling[device].rearm()
+        self._unsaved.clear()
 
     def _undo(self) -> Step:
         if not self.session.undoable:
@@ -257,6 +267,10 @@ class Bench:
         state = self.session.state if last.before is None else last.before
         event: Event = Reversal(reverses=last.id)
         return Step(state, Signal("ok", f"Undone: {last.label}"), (event,))
+
+
+def _local(wall: datetime) -> str:
+    return f"{wall.astimezone():%H:%M:%S}"
 
 
 def label(event: Event) -> str:
