@@ -1,0 +1,125 @@
+"""Every setting there is stands in an example, every example loads, and what it says is true."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.kit import registry as drivers
+from drivers.kit.errors import StreamLost
+from drivers.kit.streams import open_stream
+from gateway import config as gateway_config
+from gateway.stations import registry as jobs
+from tests.house.examples import CONFIG, Example, missing, untrue
+
+GATEWAY = Example(CONFIG / "gateway.toml")
+GATEWAYS = [GATEWAY, *(Example(path) for path in sorted((CONFIG / "gateway").glob("*.toml")))]
+DRIVERS = sorted({*drivers.names()["scales"], *drivers.names()["scanners"]})
+
+each_gateway = pytest.mark.parametrize("example", GATEWAYS, ids=lambda example: example.name)
+
+
+def _written(text: str, folder: Path) -> Path:
+    path = folder / "example.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def _stations(tables: dict[str, Any]) -> list[dict[str, Any]]:
+    stations: list[dict[str, Any]] = tables["station"]
+    return stations
+
+
+@each_gateway
+def test_a_gateway_example_loads_as_it_is(example: Example) -> None:
+    assert gateway_config.load(example.path).stations
+
+
+@each_gateway
+def test_a_gateway_example_loads_with_every_setting_on(example: Example, tmp_path: Path) -> None:
+    assert gateway_config.load(_written(example.everything_on, tmp_path)).stations
+
+
+def test_gateway_toml_shows_every_setting_that_is_no_driver_s() -> None:
+    shown = tomllib.loads(GATEWAY.everything_on)
+    stations: dict[str, Any] = {}
+    for station in _stations(shown):
+        stations |= station
+    devices: dict[str, Any] = {}
+    for device in stations["device"]:
+        devices |= device
+    assert not [
+        *missing(gateway_config._File, shown),
+        *missing(gateway_config._Station, stations, "station"),
+        *missing(gateway_config._Device, devices, "station.device"),
+    ]
+
+
+@pytest.mark.parametrize("job", jobs.names())
+def test_every_job_has_an_example_with_all_its_settings(job: str) -> None:
+    stations = [
+        station
+        for example in GATEWAYS
+        for station in _stations(tomllib.loads(example.everything_on))
+        if station["job"] == job
+    ]
+    assert stations, f"no example in config/ has a station with the job {job}"
+    assert not min(
+        (list(missing(jobs.load(job).Config, station, job)) for station in stations), key=len
+    )
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_every_driver_has_an_example_with_all_its_settings(driver: str) -> None:
+    example = Example(CONFIG / "gateway" / f"{driver}.toml")
+    assert example.path.exists(), f"write {example.name}"
+    [station] = _stations(tomllib.loads(example.everything_on))
+    [device] = station["device"]
+    assert device["driver"] == driver
+    assert not list(missing(drivers.load(driver).Config, device, driver))
+
+
+@each_gateway
+def test_a_setting_that_is_off_shows_its_default(example: Example) -> None:
+    shown, on = tomllib.loads(example.everything_on), example.as_it_is
+    wrong = list(untrue(gateway_config._File, shown, on))
+    for station, station_on in zip(_stations(shown), _stations(on), strict=True):
+        for model in (gateway_config._Station, jobs.load(station["job"]).Config):
+            wrong += untrue(model, station, station_on, station["name"])
+        for device, device_on in zip(station["device"], station_on["device"], strict=True):
+            wrong += untrue(
+                drivers.load(device["driver"]).Config, device, device_on, device["driver"]
+            )
+    assert not wrong
+
+
+@each_gateway
+async def test_the_addresses_of_an_example_can_be_opened_where_the_device_is(
+    example: Example,
+) -> None:
+    for station in _stations(example.as_it_is):
+        for device in station["device"]:
+            if device["url"].startswith("evdev:"):
+                pytest.importorskip("evdev")
+            with pytest.raises(StreamLost, match="is not there"):
+                await open_stream(device["url"])
+
+
+def test_no_example_is_without_a_test() -> None:
+    known = {example.path for example in GATEWAYS}
+    strays = {path for path in CONFIG.rglob("*.toml") if path not in known}
+    assert not strays
+
+
+def test_a_setting_without_an_example_is_found() -> None:
+    shown = tomllib.loads(GATEWAY.everything_on.replace("keepalive = 20\n", ""))
+    assert list(missing(gateway_config._File, shown)) == ["broker.keepalive"]
+
+
+def test_a_default_that_changed_is_found() -> None:
+    text = GATEWAY.path.read_text("utf-8").replace("#keepalive = 20", "#keepalive = 60")
+    shown = tomllib.loads(text.replace("#keepalive", "keepalive"))
+    assert list(untrue(gateway_config._File, shown, tomllib.loads(text))) == [
+        "broker.keepalive: the example shows 60, the default is 20"
+    ]
