@@ -104,9 +104,14 @@ class Ack(Frozen):
     conflict: Seq | None = None
 
 
+def plain(transaction: Transaction) -> dict[str, Any]:
+    """Return a transaction as plain JSON values, without what it does not say."""
+    return transaction.model_dump(mode="json", exclude_none=True)
+
+
 def encode(transaction: Transaction) -> str:
     """Return the canonical JSON text of a transaction: what is stored, digested and sent."""
-    return canonical(transaction.model_dump(mode="json", exclude_defaults=False))
+    return canonical(plain(transaction))
 
 
 def seal(site: str, gateway: str, epoch: UUID, first: int, bodies: list[str], now: datetime) -> str:
