@@ -61,6 +61,7 @@ class Page:
     async def _with_session(self, app: web.Application) -> Any:
         del app
         async with aiohttp.ClientSession(timeout=_ASK_WITHIN) as self._session:
+            await self._set_auto({"on": True})
             yield
             await self._set_auto({"on": False})
 
