@@ -1,6 +1,7 @@
-"""The keyboard layout `us`.
+"""United States.
 
-Source: xkb-data 2.35.1 (MIT), read through libxkbcommon; key codes of `linux/input-event-codes.h`.
+Source: layout `us` of xkb-data 2.35.1 (MIT), read through libxkbcommon; key codes of
+`linux/input-event-codes.h`.
 """
 
 KEYS: dict[int, tuple[str, ...]] = {

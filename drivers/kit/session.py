@@ -64,10 +64,9 @@ class _Session:
                 )
 
     async def _ask(self) -> None:
-        every = self._dialogue.every
-        # Missed turns are left out, not made up for.
-        turns = (self._clock() - self._ask_at) // every + 1 if every else math.inf
-        self._ask_at += turns * (every or 1)
+        every = self._dialogue.every or math.inf
+        # On schedule; but turns that were missed are left out, not made up for in a burst.
+        self._ask_at = max(self._ask_at + every, self._clock() + every / 2)
         if self._asked and self._dialogue.within is not None:
             return
         self._asked = True

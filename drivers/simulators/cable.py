@@ -162,6 +162,10 @@ class TcpPort:
         self._host = reader, writer
         self._connected.set()
 
+    async def connected(self) -> None:
+        """Wait for a host."""
+        await self._connected.wait()
+
     def _hang_up(self) -> None:
         if self._host is not None:
             self._host[1].close()

@@ -1,12 +1,25 @@
 """What all simulated devices have: a cable, an ear, and faults that can be switched on."""
 
 import asyncio
+from decimal import Decimal
 from typing import Self
 
 from drivers.simulators.cable import Cable, Pty
 
 MAX_HEARD = 65536
 """Bytes from the host that are kept for tests to look at: hours of polling."""
+
+
+def finite(text: str) -> Decimal:
+    """Return the number in `text`.
+
+    Raises:
+        ValueError, ArithmeticError: it is none, or not finite.
+    """
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(text)
+    return number
 
 
 class Device:
@@ -53,6 +66,10 @@ class Device:
         """Return what the device says to `data`, which may be cut anywhere."""
         del data
         return b""
+
+    async def take(self, text: str) -> None:
+        """Do what the device is for with `text`: weigh a load, scan a code."""
+        await self.say(text.encode())
 
     async def say(self, data: bytes) -> None:
         """Send `data` to the host as it is, unless the device is mute."""

@@ -8,6 +8,10 @@ from drivers.simulators.device import Device
 class ScannerSimulator(Device):
     """A serial scanner, with the faults real ones have."""
 
+    async def take(self, text: str) -> None:
+        """Scan `text` as it stands."""
+        await self.send(text)
+
     async def send(
         self,
         code: bytes | str,

@@ -5,7 +5,7 @@ from decimal import Decimal
 from drivers.kit.lines import Lines
 from drivers.kit.readings import Range
 from drivers.simulators.cable import Cable
-from drivers.simulators.device import Device
+from drivers.simulators.device import Device, finite
 
 MAX_COMMAND = 64
 """Bytes of one command."""
@@ -15,18 +15,25 @@ class MtSicsSimulator(Device):
     """A scale with a pan to put things on."""
 
     def __init__(
-        self, cable: Cable | None = None, *, load: Decimal = Decimal("0.000"), unit: str = "kg"
+        self,
+        cable: Cable | None = None,
+        *,
+        load: Decimal = Decimal(0),
+        unit: str = "kg",
+        decimals: int = 3,
     ) -> None:
         """Prepare a scale.
 
         Args:
             cable: see `Device`.
-            load: on the pan; its digits behind the point are the scale's resolution.
+            load: on the pan.
             unit: as the scale sends it.
+            decimals: digits behind the point that it shows.
         """
         super().__init__(cable)
         self.load = load
         self.unit = unit
+        self.decimals = decimals
         self.stable = True
         self.busy = False
         """Whether it refuses to weigh for now: ``S I``."""
@@ -40,6 +47,10 @@ class MtSicsSimulator(Device):
     def shown(self) -> Decimal:
         """What the display shows: the load less zero and tare."""
         return self.load - self._zero - self._tare
+
+    async def take(self, text: str) -> None:
+        """Put a load on the pan, in place of the one before."""
+        self.load = finite(text)
 
     def answer(self, data: bytes) -> bytes:
         """Answer each complete command."""
@@ -83,7 +94,7 @@ class MtSicsSimulator(Device):
         return f"T S {self._value(self._tare)}"
 
     def _value(self, value: Decimal) -> str:
-        return f"{value:>10f} {self.unit}".rstrip()
+        return f"{value:>10.{self.decimals}f} {self.unit}".rstrip()
 
 
 Simulator = MtSicsSimulator

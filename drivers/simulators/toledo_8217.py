@@ -5,11 +5,13 @@ from decimal import Decimal
 from drivers.kit.readings import Range
 from drivers.scales.toledo_8217 import MOTION, OUTSIDE, OVER, UNDER, ZERO
 from drivers.simulators.cable import Cable
-from drivers.simulators.device import Device
+from drivers.simulators.device import Device, finite
 
 ALWAYS = 0x40
 """Bit 6 of a status: 1 on real scales."""
 NET = 0x20
+CAPACITY = 100
+"""What two digits before the point cannot show any more."""
 _RANGES: dict[Range, int] = {"ok": 0, "over": OVER, "under": UNDER, "fault": OUTSIDE}
 _EVEN_PARITY = bytes(value | (value.bit_count() % 2) << 7 for value in range(128))
 
@@ -18,17 +20,24 @@ class Toledo8217Simulator(Device):
     """A scale with a pan to put things on."""
 
     def __init__(
-        self, cable: Cable | None = None, *, load: Decimal = Decimal("0.000"), parity: bool = False
+        self,
+        cable: Cable | None = None,
+        *,
+        load: Decimal = Decimal(0),
+        decimals: int = 3,
+        parity: bool = False,
     ) -> None:
         """Prepare a scale.
 
         Args:
             cable: see `Device`.
-            load: on the pan; three digits behind the point for kg, two for lb.
+            load: on the pan; below 100.
+            decimals: digits behind the point: 3 for kg, 2 for lb.
             parity: whether bit 7 is even parity, as on a 7E1 line that is read with 8 bits.
         """
         super().__init__(cable)
         self.load = load
+        self.decimals = decimals
         self.parity = parity
         self.moving = False
         self.range: Range = "ok"
@@ -40,6 +49,10 @@ class Toledo8217Simulator(Device):
     def shown(self) -> Decimal:
         """What the display shows: the load less zero and tare."""
         return self.load - self._zero - self._tare
+
+    async def take(self, text: str) -> None:
+        """Put a load on the pan, in place of the one before."""
+        self.load = finite(text)
 
     def answer(self, data: bytes) -> bytes:
         """Answer each command byte; others are not answered."""
@@ -69,18 +82,18 @@ class Toledo8217Simulator(Device):
         return b""
 
     def _weighed(self) -> bytes:
-        if self.moving or self.range != "ok" or self.shown <= 0:
+        if self.moving or self.range != "ok" or not 0 < self.shown < CAPACITY:
             return self._status()
-        decimals = -int(self.shown.as_tuple().exponent)
         net = "N" if self._tare else ""
-        return f"\x02{self.shown:0{decimals + 3}.{decimals}f}{net}\r".encode()
+        return f"\x02{self.shown:0{self.decimals + 3}.{self.decimals}f}{net}\r".encode()
 
     def _status(self) -> bytes:
         status = ALWAYS | _RANGES[self.range]
         status |= MOTION if self.moving else 0
         status |= NET if self._tare else 0
         if self.range == "ok" and not self.moving:
-            status |= ZERO if self.shown == 0 else UNDER if self.shown < 0 else 0
+            status |= ZERO if self.shown == 0 else 0
+            status |= UNDER if self.shown < 0 else OVER if self.shown >= CAPACITY else 0
         return bytes([0x02, ord("?"), status, 0x0D])
 
 

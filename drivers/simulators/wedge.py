@@ -40,6 +40,10 @@ class WedgeSimulator(Device):
         }
         self._control = control
 
+    async def take(self, text: str) -> None:
+        """Scan `text`."""
+        await self.type(text)
+
     async def type(self, text: str, *, end: int | None = ENTER) -> None:
         """Type `text` and the key `end`."""
         await self.say(self.events(text, end=end))
@@ -59,9 +63,7 @@ class WedgeSimulator(Device):
             held = [LEFT_SHIFT] * (level % 2) + [ALT_GR] * (level // 2)
             return _pressed(code, held=held)
         if self._control == "ctrl" and ord(character) < 32:
-            code = self._strokes[
-                chr(ord(character) | 0x60 if 0 < ord(character) < 27 else ord(character) | 0x40)
-            ][0]
+            code, _ = self._strokes[chr(ord(character) | 0x40).lower()]
             return _pressed(code, held=[LEFT_CTRL])
         digits = (
             f"{ord(character):03}" if ord(character) < 128 else f"0{character.encode('cp1252')[0]}"

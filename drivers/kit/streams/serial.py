@@ -44,16 +44,14 @@ async def open_url(url: SplitResult) -> Stream:
     path = address.path(url)
     settings = address.options(url, _OPTIONS)
     try:
-        port = await opened(partial(_open, path, settings), _shut)
+        port, seven_bits = await opened(partial(_open, path, settings), lambda it: _shut(it[0]))
     except (OSError, ValueError, OverflowError, termios.error) as error:
         raise _explained(path, error) from error
-    asked = settings.get("bytesize", 8)
-    return Descriptor(
-        port.fileno(), path, partial(_shut, port), seven_bits=asked == 7 and port.bytesize != asked
-    )
+    return Descriptor(port.fileno(), path, partial(_shut, port), seven_bits=seven_bits)
 
 
-def _open(path: str, settings: dict[str, Any]) -> serial.Serial:
+def _open(path: str, settings: dict[str, Any]) -> tuple[serial.Serial, bool]:
+    """Return the open port, and whether the seven bits asked for come with parity in the eighth."""
     lines = {name: settings[name] for name in ("dtr", "rts") if name in settings}
     line = {name: value for name, value in settings.items() if name not in lines}
     port = serial.Serial(timeout=0, exclusive=True, **line)
@@ -65,18 +63,19 @@ def _open(path: str, settings: dict[str, Any]) -> serial.Serial:
     except termios.error:
         if port.bytesize == 8:
             raise
-        # Pseudo-terminals and some adapters know 8 bits only: parity then arrives in bit 7.
+        # Some ports refuse 7 bits: parity then arrives in bit 7 of 8.
         port.bytesize, port.parity = 8, serial.PARITY_NONE
         port.open()
     try:
-        _settle(port.fileno())
+        bits = _settle(port.fileno())
     except (OSError, termios.error):
         port.close()
         raise
-    return port
+    return port, settings.get("bytesize") == 7 and bits == 8
 
 
-def _settle(fd: int) -> None:
+def _settle(fd: int) -> int:
+    """Make reading and owning right, and return the data bits the port really has."""
     # pyserial leaves VMIN at 0: then no bytes and a hang-up look the same.
     attributes = termios.tcgetattr(fd)
     attributes[6][termios.VMIN] = 1
@@ -84,6 +83,8 @@ def _settle(fd: int) -> None:
     # On a pseudo-terminal this mark would outlive a killed process; there `flock` must do.
     if not os.ttyname(fd).startswith("/dev/pts/"):
         fcntl.ioctl(fd, termios.TIOCEXCL)
+    # A pseudo-terminal takes 7 bits without having them.
+    return 7 if termios.tcgetattr(fd)[2] & termios.CSIZE == termios.CS7 else 8
 
 
 def _shut(port: serial.Serial) -> None:

@@ -1,0 +1,186 @@
+"""What holds for every driver in the folders, whatever it speaks."""
+
+import pickle
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.kit import registry
+from drivers.kit.readings import MAX_SCAN, Decoder, Noise, Step, Weight
+from drivers.scanners.wedge import EV_KEY, EV_SYN
+from drivers.simulators.wedge import WedgeSimulator, packed
+from tests.drivers.conversation import dialogue
+from tests.drivers.records import records
+
+ENDS = ("cr", "lf", "crlf", "tab", "etx", "none")
+
+SETTINGS: dict[str, list[dict[str, object]]] = {
+    "mt_sics": [{}],
+    "toledo_8217": [{}, {"bits": 8, "unit": "lb", "decimals": 2}],
+    "lines": [
+        {},
+        {"prefix": "A", "suffix": "Z", "aim": "required", "no_read": "NR"},
+        *[dict[str, object](terminator=end) for end in ENDS],
+    ],
+    "wedge": [
+        {},
+        {"terminator": "enter", "layout": "fr"},
+        {"terminator": "none", "function_keys": {"F8": "\x1d"}},
+    ],
+}
+"""Worth trying besides the defaults; a driver that is not here is tried with its defaults."""
+
+OWN = [name for kind in registry.KINDS for name in registry.names()[kind]]
+CASES = [(name, setting) for name in OWN for setting in SETTINGS.get(name, [{}])]
+every_driver = pytest.mark.parametrize(("name", "setting"), CASES)
+
+HELD = 40_000
+"""Bytes a decoder may hold, pickled: its settings, a layout, and one scan of `MAX_SCAN`."""
+
+
+def frames(name: str) -> list[bytes]:
+    """Frames `name` understands."""
+    if name == "wedge":
+        scanner = WedgeSimulator()
+        return [scanner.events("]E04006381333931"), scanner.events("a\x1dB", end=None)]
+    return [bytes.fromhex(record["hex"]) for record in records(name)]
+
+
+key_events = st.lists(
+    st.tuples(
+        st.sampled_from([EV_KEY, EV_KEY, EV_KEY, EV_SYN, 4, 17]),
+        st.sampled_from([0, 2, 3, 15, 28, 29, 30, 42, 56, 58, 66, 79, 82, 96, 100, 113, 700]),
+        st.sampled_from([0, 1, 2]),
+    ),
+    max_size=30,
+).map(packed)
+
+
+def wire(name: str) -> st.SearchStrategy[bytes]:
+    """Bytes as `name` may meet them: good frames, torn ones and rubbish."""
+    good = st.sampled_from(frames(name))
+    torn = st.tuples(good, st.integers(0, 40), st.integers(0, 40)).map(
+        lambda cut: cut[0][cut[1] : len(cut[0]) - cut[2]]
+    )
+    rubbish = st.binary(max_size=90)
+    kinds = [good, torn, rubbish, *([key_events] if name == "wedge" else [])]
+    return st.lists(st.one_of(kinds), max_size=8).map(b"".join)
+
+
+def said(decoder: Decoder, pieces: list[bytes]) -> list[Step]:
+    return [step for piece in pieces for step in decoder.feed(piece)] + decoder.quiet()
+
+
+@every_driver
+@settings(max_examples=150)
+@given(data=st.data())
+def test_the_wire_may_cut_anywhere(
+    name: str, setting: dict[str, object], data: st.DataObject
+) -> None:
+    stream = data.draw(wire(name))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    whole = said(dialogue(name, **setting).decoder, [stream])
+    assert said(dialogue(name, **setting).decoder, pieces) == whole
+
+
+@every_driver
+def test_the_wire_may_deliver_byte_by_byte(name: str, setting: dict[str, object]) -> None:
+    stream = b"".join(frames(name))
+    pieces = [stream[at : at + 1] for at in range(len(stream))]
+    whole = said(dialogue(name, **setting).decoder, [stream])
+    assert said(dialogue(name, **setting).decoder, pieces) == whole
+
+
+@every_driver
+@settings(max_examples=100)
+@given(pieces=st.lists(st.binary(max_size=200), max_size=20))
+def test_no_bytes_can_break_it(name: str, setting: dict[str, object], pieces: list[bytes]) -> None:
+    steps = said(dialogue(name, **setting).decoder, pieces)
+    explained = sum(len(step.raw) for step in steps if isinstance(step, Noise))
+    assert explained <= sum(map(len, pieces)), "noise is not made up"
+
+
+FLOODS: dict[str, Callable[[str], bytes]] = {
+    "without an end": lambda _: b"7" * 300_000,
+    "of zeros": lambda _: bytes(300_000),
+    "of every byte": lambda _: bytes(range(256)) * 1200,
+    "of beginnings": lambda _: b"\x02" * 300_000,
+    "of half status frames": lambda _: b"\x02?" * 150_000,
+    "of keys": lambda _: WedgeSimulator().events("a" * 3 * MAX_SCAN, end=None),
+    "of keys that type nothing": lambda _: packed([(EV_KEY, 113, 1), (EV_KEY, 56, 1)] * 9000),
+    "of frames": lambda name: b"".join(frames(name)) * 300,
+}
+
+
+@every_driver
+@pytest.mark.parametrize("flood", FLOODS)
+def test_no_bytes_can_bloat_it(name: str, setting: dict[str, object], flood: str) -> None:
+    decoder = dialogue(name, **setting).decoder
+    stream = FLOODS[flood](name)
+    most = 0
+    for at in range(0, len(stream), 4096):
+        decoder.feed(stream[at : at + 4096])
+        most = max(most, len(pickle.dumps(decoder)))
+    assert most < HELD
+
+
+@every_driver
+def test_it_works_again_after_a_flood(name: str, setting: dict[str, object]) -> None:
+    decoder = dialogue(name, **setting).decoder
+    fresh = dialogue(name, **setting).decoder
+    decoder.feed(b"7" * 100_008)
+    decoder.quiet()
+    for frame in frames(name):
+        assert said(decoder, [frame]) == said(fresh, [frame])
+
+
+@every_driver
+def test_quiet_twice_says_nothing_new(name: str, setting: dict[str, object]) -> None:
+    for frame in frames(name):
+        decoder = dialogue(name, **setting).decoder
+        decoder.feed(frame[: len(frame) // 2])
+        decoder.quiet()
+        assert decoder.quiet() == []
+
+
+SCALES = [(name, setting) for name, setting in CASES if name in registry.names()["scales"]]
+
+
+@pytest.mark.parametrize(("name", "setting"), SCALES)
+def test_a_weight_without_its_beginning_is_no_weight(name: str, setting: dict[str, object]) -> None:
+    for frame in frames(name):
+        for missing in range(1, len(frame)):
+            steps = said(dialogue(name, **setting).decoder, [frame[missing:]])
+            assert not [s for s in steps if isinstance(s, Weight) and s.value is not None], frame
+
+
+@pytest.mark.parametrize(("name", "setting"), SCALES)
+def test_a_weight_without_its_end_is_no_weight(name: str, setting: dict[str, object]) -> None:
+    for frame in frames(name):
+        # A single CR instead of CR LF is an end too.
+        end = len(frame.rstrip(b"\r\n\x8d"))
+        for length in range(end + 1):
+            steps = said(dialogue(name, **setting).decoder, [frame[:length]])
+            assert not [s for s in steps if isinstance(s, Weight) and s.value is not None], frame
+
+
+@pytest.mark.parametrize("name", registry.names()["scales"])
+def test_a_torn_weight_never_turns_the_next_into_another_number(name: str) -> None:
+    values = {frame: weighed(name, frame) for frame in frames(name)}
+    weights = {frame: found for frame, found in values.items() if found}
+    assert weights
+    for torn in weights:
+        # A single CR instead of CR LF is an end too.
+        end = len(torn.rstrip(b"\r\n\x8d"))
+        pieces = [torn[:cut] for cut in range(end + 1)] + [torn[cut:] for cut in range(1, end)]
+        for good, found in weights.items():
+            assert all(set(weighed(name, piece + good)) <= set(found) for piece in pieces), good
+
+
+def weighed(name: str, stream: bytes) -> list[Decimal]:
+    steps = said(dialogue(name).decoder, [stream])
+    return [step.value for step in steps if isinstance(step, Weight) and step.value is not None]
