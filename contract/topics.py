@@ -26,7 +26,7 @@ class Topics:
     gateway: str
 
     def __post_init__(self) -> None:
-        if owner(f"{self._base}/x") is None:
+        if owner(f"{self._base}/x") != (self.site, self.gateway):
             raise ValueError(
                 f"site {self.site!r} and gateway {self.gateway!r} must be 1 to 32 of a-z 0-9 -"
             )

@@ -84,7 +84,7 @@ class Weight(Frozen):
     """
 
     value: Amount
-    unit: Annotated[str, StringConstraints(min_length=1, max_length=8)] | None
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=8)] | None = None
     unit_code: UnitCode | None = None
     measure: Literal["gross", "net", "tare", "count"] | None = None
 

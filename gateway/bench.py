@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from contract.identifiers import Badge, Command, Identifier, Rules, identify
@@ -181,7 +181,7 @@ class Bench:
     def _scan(self, device: str, scan: readings.Scan, now: float) -> _Outcome:
         last, at = self._last_code.get(device, (b"", -1e9))
         self._last_code[device] = (scan.data, now)
-        identifier = identify(scan.data, scan.symbology, self._rules)
+        identifier = identify(scan.data, scan.symbology, self._rules, self._today())
         if last == scan.data and now - at < self.station.bounce:
             signal = Signal("ignored", f"Same code again within {self.station.bounce:g} s")
             return _Outcome(signal, (), device, identifier.text[:_SAID])
@@ -192,6 +192,10 @@ class Bench:
         if step is None:
             step = self._step(Scanned(identifier, evidence))
         return self._prepare(step, (evidence,), device, identifier.text[:_SAID])
+
+    def _today(self) -> date | None:
+        """Today, for dates on labels; None while the clock may be years off."""
+        return self._clock.utc().date() if self._clock.synchronised() else None
 
     def _weight(self, device: str, weight: readings.Weight, now: float) -> _Outcome | None:
         self.live = weight

@@ -178,7 +178,6 @@ def test_a_digest_covers_text_that_no_label_should_hold() -> None:
     assert len(digest(canonical({"text": "\udc80"}))) == 64
 
 
-@pytest.mark.xfail(reason="`Weight.unit` has no default, and what is null is not sent", strict=True)
 def test_a_weight_of_an_unknown_unit_comes_back_as_it_was() -> None:
     weight = Weight(value=Decimal("1.250"), unit=None)
     sent = first_golden().model_copy(update={"event": transactions.Weighing(weight=weight)})
