@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -39,7 +39,8 @@ class Example:
 
 def missing(model: type[BaseModel], table: dict[str, Any], place: str = "") -> Iterator[str]:
     """Yield every setting of `model` that `table` does not show."""
-    for name, field in model.model_fields.items():
+    for field_name, field in model.model_fields.items():
+        name = field.alias or field_name
         where = f"{place}.{name}" if place else name
         if name not in table:
             yield where
@@ -58,7 +59,8 @@ def untrue(
         on: the table as it is.
         place: where it stands.
     """
-    for name, field in model.model_fields.items():
+    for field_name, field in model.model_fields.items():
+        name = field.alias or field_name
         if name not in shown:
             continue
         where = f"{place}.{name}" if place else name
@@ -81,9 +83,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
     return value
-
-
-def members(annotation: object) -> list[type[BaseModel]]:
-    """Return the models of a union, or the one model."""
-    found = get_args(annotation) or (annotation,)
-    return [each for each in found if isinstance(each, type) and issubclass(each, BaseModel)]

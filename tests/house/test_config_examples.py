@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from bridge import config as bridge_config
+from bridge import registry as connectors
+from bridge.errors import ConfigError
 from drivers.kit import registry as drivers
 from drivers.kit.errors import StreamLost
 from drivers.kit.streams import open_stream
@@ -15,8 +18,18 @@ from tests.house.examples import CONFIG, Example, missing, untrue
 
 GATEWAY = Example(CONFIG / "gateway.toml")
 GATEWAYS = [GATEWAY, *(Example(path) for path in sorted((CONFIG / "gateway").glob("*.toml")))]
+BRIDGES = {
+    "sql": Example(CONFIG / "bridge.toml"),
+    "tryton": Example(CONFIG / "bridge-tryton.toml"),
+}
+EITHER = ('path = "', 'api_key_file = "')
+OR = ('url = "postgresql', 'password_file = "/etc/scanpost/credentials/ledger', "api_key_env")
+"""Lines of a bridge's file that exclude each other."""
+NOT_FOR_FILES = {"target.api_key"}
+"""A secret in the file itself is for tests."""
 DRIVERS = sorted({*drivers.names()["scales"], *drivers.names()["scanners"]})
 
+each_bridge = pytest.mark.parametrize("connector", sorted(BRIDGES))
 each_gateway = pytest.mark.parametrize("example", GATEWAYS, ids=lambda example: example.name)
 
 
@@ -106,8 +119,51 @@ async def test_the_addresses_of_an_example_can_be_opened_where_the_device_is(
                 await open_stream(device["url"])
 
 
+@each_bridge
+def test_a_bridge_example_loads_as_it_is(connector: str) -> None:
+    assert bridge_config.load(BRIDGES[connector].path).target.connector == connector
+
+
+@each_bridge
+@pytest.mark.parametrize("without", [EITHER, OR], ids=["or", "either"])
+def test_a_bridge_example_loads_with_every_setting_on(
+    connector: str, without: tuple[str, ...], tmp_path: Path
+) -> None:
+    text = BRIDGES[connector].everything_on
+    with pytest.raises(ConfigError):
+        bridge_config.load(_written(text, tmp_path))
+    lines = [line for line in text.splitlines() if not line.startswith(without)]
+    loaded = bridge_config.load(_written("\n".join(lines), tmp_path))
+    assert loaded.target.connector == connector
+
+
+@each_bridge
+def test_a_bridge_example_shows_every_setting(connector: str) -> None:
+    shown = tomllib.loads(BRIDGES[connector].everything_on)
+    absent = [
+        *missing(bridge_config.Config, shown),
+        *missing(connectors.load(connector).Config, shown["target"], "target"),
+    ]
+    assert set(absent) <= NOT_FOR_FILES
+
+
+@each_bridge
+def test_a_bridge_setting_that_is_off_shows_its_default(connector: str) -> None:
+    example = BRIDGES[connector]
+    shown, on = tomllib.loads(example.everything_on), example.as_it_is
+    target = connectors.load(connector).Config
+    assert not [
+        *untrue(bridge_config.Config, shown, on),
+        *untrue(target, shown["target"], on["target"], "target"),
+    ]
+
+
+def test_every_connector_has_an_example() -> None:
+    assert set(BRIDGES) == set(connectors.names())
+
+
 def test_no_example_is_without_a_test() -> None:
-    known = {example.path for example in GATEWAYS}
+    known = {example.path for example in [*GATEWAYS, *BRIDGES.values()]}
     strays = {path for path in CONFIG.rglob("*.toml") if path not in known}
     assert not strays
 

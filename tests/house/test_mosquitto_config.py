@@ -216,6 +216,7 @@ async def test_the_bridge_hears_every_gateway_through_its_shared_subscription(si
         site.as_user("north/dock-2") as second,
     ):
         await bridge.subscribe(SHARED_TRANSACTIONS)
+        await bridge.publish(Topics("north", "bridge-1").status, b"{}", retain=True)
         assert await first.publish(NORTH.tx, b"1") is True
         assert await second.publish(Topics("north", "dock-2").tx, b"2") is True
         heard: set[bytes] = set()
