@@ -54,7 +54,7 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             str(config.store.path.parent),
         )
         intake = Intake(config.gateway, outbox, clock)
-        changed = health.changed.set
+        changed = forwarder.changed = health.changed.set
         health.benches = [
             Bench(station, intake, signals, config.codes, clock, changed)
             for station in config.stations

@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 _WINDOW_ROWS = 2000  # rows sent ahead of the watermark: some envelopes' worth, a second of work
 _ENVELOPES = 20  # envelopes the broker has not acknowledged; mosquitto's own default
 _ENVELOPE_OVERHEAD = 1000 + MAX_ROWS * 100  # bytes around the bodies
-_STALL_FIRST = 2.0  # seconds without progress of the watermark before sending again
-_STALL_CEILING = 30.0
 _STABLE = 10.0  # seconds a connection must last before the back-off starts over
 _KEEP_EVERY = 1.0  # seconds between two writes of the watermark: losing it costs a resend only
 
@@ -54,13 +52,31 @@ class Forwarder:
         clock: Clock,
         *,
         ring: int = 10_000,
+        stall: float = 2.0,
+        stall_ceiling: float = 30.0,
     ) -> None:
+        """Prepare the line.
+
+        Args:
+            outbox: whose rows to send.
+            broker: where to.
+            topics: of this gateway.
+            clock: to measure with.
+            ring: confirmed rows to keep for people to look at.
+            stall: seconds without progress of the watermark before rows are sent again.
+            stall_ceiling: what these grow to while there is no word.
+        """
         self._outbox = outbox
         self._broker = broker
         self._topics = topics
         self._clock = clock
         self._ring = ring
+        self._stall = stall
+        self._stall_ceiling = stall_ceiling
         self._last_ack: Ack | None = None
+        self._complaint = ""
+        self.changed: Callable[[], None] = lambda: None
+        """Called when something to display has changed."""
         self.connected = False
         self.refusal: str | None = None
         """What the broker said no to, until it says yes; a person has to act."""
@@ -90,6 +106,7 @@ class Forwarder:
             except* BrokerLost as lost:
                 why = str(lost.exceptions[0])
             self.connected = False
+            self.changed()
             if self._clock.monotonic() - started > _STABLE:
                 backoff.reset()
             wait = backoff.next()
@@ -106,6 +123,7 @@ class Forwarder:
             connection.publish(self._topics.status, birth, retain=True)
             self.connected = True
             self.refusal = None
+            self.changed()
             event(log, logging.INFO, "broker connected", protocol=connection.protocol)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -121,27 +139,30 @@ class Forwarder:
 
     async def _send(self, connection: Connection) -> None:
         slots = asyncio.Semaphore(max(1, min(_ENVELOPES, connection.window)))
-        sent = self._outbox.standing.upto
-        stall = Backoff(_STALL_FIRST, _STALL_CEILING)
-        reach = _STALL_FIRST
+        stall = Backoff(self._stall, self._stall_ceiling)
+        reach = self._stall
         progress = self._clock.monotonic()
-        upto = sent
+        sent = upto = self._outbox.standing.upto
         while True:
             standing = self._outbox.standing
-            if standing.upto != upto:
+            if standing.conflict is not None:
+                await self._wait_for_change(None)
+                continue
+            if standing.upto != upto or sent <= upto:
+                # The bridge has spoken, or there is nothing it could speak of.
                 upto = standing.upto
+                sent = max(sent, upto)
                 progress = self._clock.monotonic()
                 stall.reset()
-                reach = _STALL_FIRST
-            sent = max(sent, upto)
-            if sent > upto and self._clock.monotonic() - progress > reach:
+                reach = self._stall
+            elif self._clock.monotonic() - progress > reach:
                 self.resends += 1
                 event(log, logging.WARNING, "no word from the bridge: sending again", upto=upto)
                 sent = upto
                 progress = self._clock.monotonic()
-                reach = _STALL_FIRST + stall.next()
+                reach = self._stall + stall.next()
             room = upto + _WINDOW_ROWS - sent
-            if sent < standing.last and room > 0 and standing.conflict is None:
+            if sent < standing.last and room > 0:
                 sent = await self._send_some(connection, slots, sent, min(room, MAX_ROWS))
             else:
                 await self._wait_for_change(reach if sent > upto else None)
@@ -174,13 +195,17 @@ class Forwarder:
         slots.release()
         if done.cancelled():
             return
+        before = (self.refusal, self.bridge_absent)
         error = done.exception()
         if isinstance(error, PublishRefused):
             self.refusal = f"publishing to {self._topics.tx}: {error}"
             event(log, logging.ERROR, "the broker refuses transactions", why=str(error))
         elif error is None:
             self.at_broker = max(self.at_broker, last)
+            self.refusal = None
             self.bridge_absent = not done.result()
+        if before != (self.refusal, self.bridge_absent):
+            self.changed()
 
     async def _wait_for_change(self, within: float | None) -> None:
         """Wait for a new row or a word of the bridge; at most `within` seconds."""
@@ -195,16 +220,30 @@ class Forwarder:
             self._hear(message)
 
     def _hear(self, message: Message) -> None:
+        if len(message.payload) > MAX_ENVELOPE:
+            self._complain("unreadable word on the ack topic", "too long")
+            return
         try:
             ack = Ack.model_validate_json(message.payload)
         except ValidationError as error:
-            event(log, logging.WARNING, "unreadable word on the ack topic", why=str(error))
+            self._complain("unreadable word on the ack topic", str(error.errors()[0]["msg"]))
             return
-        if ack.epoch != self._outbox.standing.epoch:
+        standing = self._outbox.standing
+        if ack.epoch != standing.epoch:
             return  # retained word about an earlier outbox file
-        self._last_ack = ack
+        if max(ack.upto, ack.posted, *(each.seq for each in ack.rejected), 0) > standing.last:
+            self._complain("the bridge has rows that this store never had", f"upto {ack.upto}")
+        else:
+            self._last_ack = ack
         if self._outbox.confirm(ack):
             self.bridge_absent = False
+            self.changed()
+
+    def _complain(self, what: str, why: str) -> None:
+        """Log once what may come again and again."""
+        if (what + why) != self._complaint:
+            self._complaint = what + why
+            event(log, logging.WARNING, what, why=why)
 
     async def _keep(self) -> None:
         try:

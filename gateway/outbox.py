@@ -11,7 +11,7 @@ import importlib.resources
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -145,8 +145,7 @@ class Outbox:
         finally:
             self.writing_since = None
         # `confirm` may have moved the watermark while the disk was busy.
-        now = self._standing
-        self._standing = Standing(now.epoch, seq, now.upto, now.posted, now.conflict)
+        self._standing = replace(self._standing, last=seq)
         self._recent.extend(rows)
         for (_, future), batch in zip(group, batches, strict=True):
             if not future.done():
@@ -215,18 +214,21 @@ class Outbox:
         """Take the bridge's word, and say whether it said anything new.
 
         The word is kept in memory; `keep` writes it down. Losing it only means sending again.
-        A word about another epoch, or about rows that never were, is not ours.
+        A word about another epoch is not ours. Of one about rows that never were only the conflict
+        counts: a store that is a copy of an older day hears just that.
         """
         now = self._standing
-        if ack.epoch != now.epoch or ack.upto > now.last or ack.posted > now.last:
+        if ack.epoch != now.epoch:
             return False
-        then = Standing(
-            now.epoch,
-            now.last,
-            max(now.upto, ack.upto),
-            max(now.posted, ack.posted),
-            ack.conflict,
-        )
+        if max(ack.upto, ack.posted) > now.last:
+            then = replace(now, conflict=ack.conflict or now.conflict)
+        else:
+            then = replace(
+                now,
+                upto=max(now.upto, ack.upto),
+                posted=max(now.posted, ack.posted),
+                conflict=ack.conflict,
+            )
         self._standing = then
         if then == now:
             return False
@@ -260,6 +262,7 @@ class Outbox:
                 " (SELECT seq FROM outbox WHERE seq <= ? ORDER BY seq LIMIT ?)",
                 (now.upto - ring, _TRIM),
             )
+            await self._writer.execute("DELETE FROM rejected WHERE seq <= ?", (now.upto - ring,))
         except aiosqlite.Error as error:
             if getattr(error, "sqlite_errorname", "") not in _NO_ROOM:
                 raise StoreFailed(str(error)) from error
