@@ -10,6 +10,7 @@ Quantities are exact: NUMERIC on PostgreSQL, decimal digits as text on SQLite, a
 """
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date
@@ -49,7 +50,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.columns import Exact, Utc
-from bridge.database import STATEMENT_S, Database, unbroken
+from bridge.database import Database, unbroken
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from contract.transactions import (
     Adjustment,
@@ -73,6 +74,7 @@ from contract.values import Item, Line, Weight
 _Moving = Receipt | Return | Putaway | Transfer | Pick | Pack
 _DRIVERS = {"sqlite+aiosqlite", "postgresql+psycopg"}
 _CHUNK = 500  # stock keys in one question: SQLite takes 32,766 parameters, four each
+_GTIN = re.compile(r"[0-9]{14}")
 _SUM = Context(prec=60, traps=[Inexact, InvalidOperation])  # exact, or an exception
 
 metadata = MetaData()
@@ -611,7 +613,8 @@ class SqlTarget:
     def __init__(self, database: Database, config: Config) -> None:
         self._database = database
         self._config = config
-        self.settle = STATEMENT_S
+        # An attempt that still runs holds the key: the next waits for it, or finds it booked.
+        self.settle = 0.0
 
     async def deliver(self, transaction: Transaction, *, again: bool) -> Outcome:
         """Book one transaction; the key in `postings` makes a repeat harmless."""
@@ -659,12 +662,20 @@ class SqlTarget:
             raise
         return outcomes
 
+    @unbroken
     async def on_hand(self, limit: int = 1_000) -> list[dict[str, str]]:
-        """Return what is on hand, by item and location, amounts as exact text."""
+        """Return what is on hand, by item and location, amounts as exact text.
+
+        `gtin` is the item again where it looks like one, for who wants to show a name.
+        """
         query = select(stock_on_hand).order_by(*stock_on_hand.primary_key).limit(limit)
         async with self._database.read() as connection:
             return [
-                {**row, "quantity": format(row["quantity"], "f")}
+                {
+                    **row,
+                    "quantity": format(row["quantity"], "f"),
+                    "gtin": row["item"] if _GTIN.fullmatch(row["item"]) else "",
+                }
                 for row in (await connection.execute(query)).mappings()
             ]
 

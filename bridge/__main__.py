@@ -1,0 +1,50 @@
+"""`scanpost bridge run | check`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from bridge import config
+from bridge.errors import BridgeError, ConfigError
+from runtime import logs
+
+log = logging.getLogger("bridge")
+
+DEFAULT_CONFIG = Path("/etc/scanpost/bridge.toml")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0 done, 1 failed, 2 wrong configuration."""
+    parser = argparse.ArgumentParser(prog="scanpost bridge", description=__doc__)
+    parser.add_argument("action", choices=["run", "check"], help="write to the ERP, or check")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    options = parser.parse_args(arguments)
+    try:
+        bridge = config.load(options.config)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the answer to a person at a terminal
+        return 2
+    if options.action == "check":
+        print(f"{options.config}: site {bridge.site}, target {bridge.target.connector}")  # noqa: T201
+        return 0
+    logs.configure(bridge.log.level, as_json=bridge.log.format == "json")
+    return _run(bridge)
+
+
+def _run(bridge: config.Config) -> int:
+    from bridge.daemon import run_until_told  # noqa: PLC0415 - `check` needs none of it
+
+    code = 0
+    try:
+        asyncio.run(run_until_told(bridge))
+    except* (BridgeError, OSError) as errors:
+        for error in errors.exceptions:
+            logs.event(log, logging.ERROR, "the bridge ends", why=str(error))
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""`bridge.toml`: everything the bridge needs to know, checked before anything is opened."""
+
+import tomllib
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from bridge import registry
+from bridge.connector import Connector
+from bridge.errors import ConfigError, ConnectorUnknown
+from contract.values import Slug
+from runtime.mqtt import Broker
+
+_ADDRESS = r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
+_LAST_PORT = 65535
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LedgerConfig(_Table):
+    """The `[ledger]` table, or its path alone: a file, or the URL of a PostgreSQL database."""
+
+    path: Path | None = None
+    """The SQLite file. Put it on a local disk that honours fsync."""
+    url: SecretStr | None = None
+    """`postgresql+psycopg://user@host/database`."""
+    password_file: Path | None = None
+    """File that holds the database password and nothing else; for `url`."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "LedgerConfig":
+        if (self.path is None) == (self.url is None):
+            raise ValueError("say either path or url")
+        if self.url is not None:
+            try:
+                driver = make_url(self.url.get_secret_value()).drivername
+            except ArgumentError:
+                driver = "nothing of the kind"
+            if driver != "postgresql+psycopg":
+                raise ValueError(f"a url begins with postgresql+psycopg, not {driver}; or say path")
+        return self
+
+    @property
+    def full_url(self) -> URL:
+        """The SQLAlchemy URL, with its password."""
+        if self.url is None:
+            return URL.create("sqlite+aiosqlite", database=str(self.path))
+        url = make_url(self.url.get_secret_value())
+        if self.password_file is None:
+            return url
+        return url.set(password=self.password_file.read_text("utf-8").strip())
+
+
+class Web(_Table):
+    """The `[web]` table: health, metrics and what is in the ledger."""
+
+    listen: Annotated[str, StringConstraints(pattern=_ADDRESS)] = "127.0.0.1:8481"
+    """`host:port`; port 0 takes any that is free. It has no password."""
+    enabled: bool = True
+
+    @field_validator("listen")
+    @classmethod
+    def _has_a_port(cls, listen: str) -> str:
+        if int(listen.rpartition(":")[2]) > _LAST_PORT:
+            raise ValueError(f"a port is at most {_LAST_PORT}")
+        return listen
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class Log(_Table):
+    """The `[log]` table."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["plain", "json"] = "plain"
+
+
+class Config(_Table):
+    """The whole file. `target` is checked by its own connector."""
+
+    site: Slug
+    """Where this bridge stands; gateways of every site are served."""
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,25}$")] = "1"
+    """Tells bridges of one site apart; it is `bridge-<name>` to the broker."""
+    broker: Broker = Broker()
+    ledger: LedgerConfig
+    target: Any
+    """The connector's own table."""
+    stuck_after: int = Field(default=10, ge=1)
+    """Attempts at one entry after which it is shown as stuck."""
+    web: Web = Web()
+    log: Log = Log()
+
+    @field_validator("ledger", mode="before")
+    @classmethod
+    def _may_be_a_path(cls, ledger: Any) -> Any:
+        return {"path": ledger} if isinstance(ledger, str) else ledger
+
+    @field_validator("target")
+    @classmethod
+    def _names_a_connector(cls, table: Any) -> Any:
+        if _connector(table) is None:
+            raise ValueError(f'say connector = "..." with one of {", ".join(registry.names())}')
+        return table
+
+    def connect(self) -> AbstractAsyncContextManager[Connector]:
+        """Open the target."""
+        return registry.load(self.target.connector).connect(self.target)
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: with one line for each problem: file, place, what is wrong.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    problems: list[str] = []
+    config = None
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        problems += _lines(error)
+    target = _target(document.get("target"), problems)
+    if problems or config is None:
+        raise ConfigError("\n".join(f"{path.name}: {problem}" for problem in problems))
+    return config.model_copy(update={"target": target})
+
+
+def _target(table: Any, problems: list[str]) -> BaseModel | None:
+    """Let the connector check its own table, whatever else is wrong."""
+    name = _connector(table)
+    if name is None:
+        return None  # said already
+    try:
+        return registry.load(name).Config.model_validate(table)
+    except ConnectorUnknown as error:
+        problems.append(f"target.connector: {error}")
+    except ValidationError as error:
+        problems += _lines(error, "target")
+    return None
+
+
+def _connector(table: Any) -> str | None:
+    name = table.get("connector") if isinstance(table, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _lines(error: ValidationError, *before: str) -> list[str]:
+    """Return one line for each problem, without the input, which may be a secret."""
+    return [
+        f"{'.'.join(str(part) for part in (*before, *problem['loc']))}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]

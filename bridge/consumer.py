@@ -1,0 +1,238 @@
+"""Broker to ledger and back: an envelope is committed, then acknowledged, then answered.
+
+What the broker holds is never trusted: a gateway sends again whatever the last `Ack` does not
+cover, so a lost message, a lost ack and a broker that forgets all heal by themselves.
+"""
+
+import asyncio
+import contextlib
+import logging
+from importlib.metadata import version
+from typing import NoReturn
+from uuid import UUID
+
+from bridge.errors import LedgerFailed
+from bridge.inspection import Poison, unpack
+from bridge.ledger import Ledger
+from bridge.metrics import Metrics
+from contract.canonical import canonical
+from contract.envelope import Rows
+from contract.topics import ALL_TRANSACTIONS, SHARED_TRANSACTIONS, Topics
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from runtime.logs import event
+from runtime.mqtt import Broker, BrokerLost, Connection, Message, PublishRefused, Will, connect
+
+log = logging.getLogger(__name__)
+
+SLICE = 8
+"""Messages in one ledger transaction: at most 800 rows, whose reading blocks for some 50 ms."""
+WINDOW = 20
+"""Acks sent before the first is confirmed, where the broker allows as many."""
+PROGRESS_EVERY = 0.5
+"""Seconds between two acks that only tell of posting."""
+CONFIRM_WITHIN = 30.0
+"""Seconds a broker may take to confirm an ack before it counts as lost."""
+GOODBYE_WITHIN = 1.0
+"""Seconds for the last word when stopping."""
+STABLE = 10.0
+"""Seconds a connection must last before the next failure counts as the first."""
+
+
+class Consumer:
+    """One bridge at the broker."""
+
+    def __init__(
+        self, ledger: Ledger, broker: Broker, *, site: str, name: str, metrics: Metrics
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            ledger: open.
+            broker: where.
+            site: of this bridge; gateways of every site are served.
+            name: of this bridge at its site.
+            metrics: to count in.
+        """
+        self._ledger = ledger
+        self._broker = broker
+        self._client_id = f"bridge-{site}-{name}"
+        self._status = Topics(site, f"bridge-{name}").status
+        self._metrics = metrics
+        self._clock = Clock()
+        self._owed = _Owed(self._clock)
+        self.connected = False
+        """Whether the broker is there."""
+
+    def progress(self, gateway: str, epoch: UUID) -> None:
+        """Tell the gateway soon how far its stream is posted."""
+        self._owed.soon(gateway, epoch)
+
+    async def run(self) -> NoReturn:
+        """Consume until cancelled; connect again whenever that is needed."""
+        backoff = Backoff()
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._session()
+            except* BrokerLost as lost:
+                event(log, logging.WARNING, "broker lost", why=str(lost.exceptions[0]))
+            except* LedgerFailed as failed:
+                # Nothing was acknowledged: it comes again.
+                self._metrics.count("ledger_failures")
+                event(log, logging.ERROR, "ledger failed", why=str(failed.exceptions[0]))
+            if self._clock.monotonic() - began >= STABLE:
+                backoff.reset()
+            await asyncio.sleep(backoff.next())
+
+    async def _session(self) -> None:
+        will = Will(self._status, canonical({"online": False}))
+        async with connect(
+            self._broker, client_id=self._client_id, will=will, manual_ack=True
+        ) as connection:
+            shared = connection.protocol == "5"
+            await connection.subscribe(SHARED_TRANSACTIONS if shared else ALL_TRANSACTIONS)
+            for gateway, epoch in await self._ledger.recent_streams():
+                self._owed.now(gateway, epoch)  # the broker may have forgotten what it was told
+            birth = {
+                "online": True,
+                "since": self._clock.utc().isoformat(),
+                "version": version("scanpost"),
+            }
+            connection.publish(self._status, canonical(birth), retain=True)
+            self._show(True)
+            event(log, logging.INFO, "connected", broker=self._broker.url, shared=shared)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._receive(connection), name="receive")
+                    tasks.create_task(self._answer(connection), name="answer")
+            finally:
+                self._show(False)
+                await self._say_goodbye(connection)
+
+    def _show(self, connected: bool) -> None:
+        self.connected = connected
+        self._metrics.set("broker_connected", connected)
+        if connected:
+            self._metrics.count("broker_connections")
+
+    async def _say_goodbye(self, connection: Connection) -> None:
+        gone = canonical({"online": False})
+        with contextlib.suppress(TimeoutError, BrokerLost, PublishRefused):
+            async with asyncio.timeout(GOODBYE_WITHIN):
+                await connection.publish(self._status, gone, retain=True)
+
+    async def _receive(self, connection: Connection) -> NoReturn:
+        while True:
+            messages = await connection.receive()
+            for start in range(0, len(messages), SLICE):
+                await self._take(connection, messages[start : start + SLICE])
+
+    async def _take(self, connection: Connection, messages: list[Message]) -> None:
+        """Commit what these say, then acknowledge them."""
+        envelopes: list[Rows] = []
+        for message in messages:
+            match unpack(message.topic, message.payload):
+                case Poison(reason):
+                    await self._quarantine(message, reason)
+                case rows:
+                    envelopes.append(rows)
+        if envelopes:
+            await self._ledger.apply(*envelopes)
+            self._metrics.count("envelopes_received", len(envelopes))
+            self._metrics.count("rows_received", sum(len(rows.rows) for rows in envelopes))
+        for message in messages:
+            connection.ack(message)
+        for rows in envelopes:
+            self._owed.now(rows.gateway, rows.epoch)
+
+    async def _quarantine(self, message: Message, reason: str) -> None:
+        """Keep what can never be read, and let it pass: nobody could ever acknowledge it."""
+        self._metrics.count("messages_poisoned")
+        event(
+            log,
+            logging.ERROR,
+            "a message cannot be read",
+            topic=message.topic,
+            bytes=len(message.payload),
+            why=reason,
+        )
+        await self._ledger.quarantine(message.topic, message.payload, reason)
+
+    async def _answer(self, connection: Connection) -> NoReturn:
+        """Publish what is owed; while the broker confirms, newer words replace older ones."""
+        while True:
+            owed = await self._owed.due(min(WINDOW, connection.window))
+            sent = []
+            for gateway, epoch, asked in owed:
+                word = await self._ledger.word(gateway, epoch)
+                if asked or word.current:
+                    topic = Topics(word.site, gateway).ack
+                    text = word.ack.model_dump_json()
+                    # An older stream's word must not stand where the newest one's belongs.
+                    sent.append(connection.publish(topic, text, retain=word.current))
+            try:
+                async with asyncio.timeout(CONFIRM_WITHIN):
+                    results = await asyncio.gather(*sent, return_exceptions=True)
+            except TimeoutError:
+                raise BrokerLost(f"no confirmation within {CONFIRM_WITHIN:g} s") from None
+            self._confirmed(results)
+
+    def _confirmed(self, results: list[bool | BaseException]) -> None:
+        for result in results:
+            if isinstance(result, PublishRefused):
+                event(log, logging.ERROR, "the broker refuses an ack", why=str(result))
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                self._metrics.count("acks_published")
+
+
+class _Owed:
+    """Streams whose gateways are owed a word: when at the earliest, and whether they asked."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._when: dict[tuple[str, UUID], float] = {}
+        self._asked: set[tuple[str, UUID]] = set()
+        self._told: dict[tuple[str, UUID], float] = {}
+        self._bell = asyncio.Event()
+
+    def now(self, gateway: str, epoch: UUID) -> None:
+        """Owe a word at once: the gateway has sent something."""
+        self._when[gateway, epoch] = 0.0
+        self._asked.add((gateway, epoch))
+        self._bell.set()
+
+    def soon(self, gateway: str, epoch: UUID) -> None:
+        """Owe a word, but not sooner than `PROGRESS_EVERY` after the last."""
+        stream = (gateway, epoch)
+        if stream not in self._when:
+            self._when[stream] = self._told.get(stream, 0.0) + PROGRESS_EVERY
+            self._bell.set()
+
+    async def due(self, limit: int) -> list[tuple[str, UUID, bool]]:
+        """Wait for words that are due, and return up to `limit`: gateway, epoch, asked for."""
+        while True:
+            now = self._clock.monotonic()
+            self._bell.clear()
+            ready = sorted((when, stream) for stream, when in self._when.items() if when <= now)[
+                :limit
+            ]
+            if ready:
+                self._told = {
+                    stream: told
+                    for stream, told in self._told.items()
+                    if now - told < PROGRESS_EVERY
+                } | {stream: now for _, stream in ready}
+                return [(*stream, self._leave(stream)) for _, stream in ready]
+            pause = min(self._when.values(), default=now + 60.0) - now
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._bell.wait()
+
+    def _leave(self, stream: tuple[str, UUID]) -> bool:
+        del self._when[stream]
+        asked = stream in self._asked
+        self._asked.discard(stream)
+        return asked

@@ -1,0 +1,81 @@
+"""Wiring: the only file that knows every room of the bridge.
+
+The ledger opens first and closes last by the shape of the `with`. Every task has a name and a
+parent; one that dies takes the process with it, visibly, and systemd starts it again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator
+
+from bridge.config import Config
+from bridge.consumer import Consumer
+from bridge.dispatcher import Dispatcher
+from bridge.health import Health
+from bridge.ledger import open_ledger
+from bridge.metrics import Metrics
+from bridge.web import Web, serve
+from runtime.clock import Clock
+from runtime.logs import event
+from runtime.systemd import notify_ready, notify_stopping, watchdog
+
+log = logging.getLogger(__name__)
+
+
+async def run(config: Config) -> None:
+    """Run the bridge until cancelled. Whatever was acknowledged is in the ledger by then.
+
+    Raises:
+        LedgerUnusable: the ledger cannot be opened; it was left as it is.
+        OSError: the web address cannot be had.
+    """
+    clock = Clock()
+    metrics = Metrics()
+    async with open_ledger(config.ledger.full_url, clock) as ledger:
+        consumer = Consumer(
+            ledger, config.broker, site=config.site, name=config.name, metrics=metrics
+        )
+        dispatcher = Dispatcher(
+            ledger,
+            config.connect,
+            metrics=metrics,
+            progress=consumer.progress,
+            clock=clock,
+            stuck_after=config.stuck_after,
+        )
+        health = Health(ledger, consumer, dispatcher, metrics, clock)
+        pages = Web(ledger, consumer, dispatcher, health, metrics)
+        async with _served(config, pages), asyncio.TaskGroup() as tasks:
+            tasks.create_task(consumer.run(), name="consume")
+            tasks.create_task(dispatcher.run(), name="dispatch")
+            tasks.create_task(health.run(), name="look after health")
+            tasks.create_task(watchdog(health.alive), name="watchdog")
+            notify_ready(f"site {config.site}, bridge {config.name}")
+            event(log, logging.INFO, "ready", site=config.site, name=config.name)
+
+
+async def run_until_told(config: Config) -> None:
+    """`run`, ended by SIGTERM or SIGINT as a cancellation ends it."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(run(config))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        event(log, logging.INFO, "stopped", site=config.site, name=config.name)
+    finally:
+        notify_stopping()
+
+
+@contextlib.asynccontextmanager
+async def _served(config: Config, pages: Web) -> AsyncIterator[None]:
+    if not config.web.enabled:
+        yield
+        return
+    host, port = config.web.address
+    async with serve(pages.app(host), host, port) as (at, bound):
+        event(log, logging.INFO, "listening", address=f"{at}:{bound}")
+        yield

@@ -1,0 +1,166 @@
+"""How the bridge is: looked at every few seconds, for gauges, the health page and the watchdog."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from bridge.consumer import Consumer
+from bridge.dispatcher import Dispatcher
+from bridge.errors import LedgerFailed
+from bridge.ledger import Ledger, Standing
+from bridge.metrics import Metrics
+from runtime.clock import Clock
+from runtime.logs import event
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at the ledger."""
+FROZEN_AFTER = 60.0
+"""Seconds without a look after which the watchdog is left to bite: a statement hangs."""
+OLD_GAP = 300.0
+"""Seconds a gap may stay open: a gateway that is there sends what is missing within seconds."""
+
+_GAUGES: tuple[tuple[str, Callable[[Standing], float]], ...] = (
+    ("undecided_entries", lambda standing: standing.undecided),
+    ("undecided_age_seconds", lambda standing: standing.oldest_undecided_s),
+    ("dead_entries", lambda standing: standing.dead),
+    ("known_streams", lambda standing: standing.streams),
+    ("conflict_streams", lambda standing: standing.conflicts),
+    ("gap_streams", lambda standing: standing.gaps),
+    ("gap_age_seconds", lambda standing: standing.oldest_gap_s),
+    ("parked_rows", lambda standing: standing.parked),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something a person should know, and what to do about it."""
+
+    code: str
+    text: str
+    todo: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The bridge at one moment."""
+
+    standing: Standing | None
+    """None before the first look that succeeded."""
+    failure: str | None
+    """What the ledger said last, if it failed."""
+    broker: bool
+    target: bool
+    stuck: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    code: str
+    says: Callable[[View], str | None]
+    todo: str
+
+
+def _stuck(view: View) -> str | None:
+    for number, why in view.stuck.items():
+        return f"{len(view.stuck)} entries are tried in vain, such as {number}: {why}"
+    return None
+
+
+def _conflict(view: View) -> str | None:
+    if view.standing is None or not view.standing.conflicts:
+        return None
+    return f"{view.standing.conflicts} streams are stopped: one number came with two contents"
+
+
+def _gap(view: View) -> str | None:
+    if view.standing is None or view.standing.oldest_gap_s <= OLD_GAP:
+        return None
+    return f"rows have been missing for {view.standing.oldest_gap_s:.0f} s"
+
+
+RULES = (
+    _Rule("ledger", lambda view: view.failure, "Look at its disk or server. Nothing is lost."),
+    _Rule(
+        "broker",
+        lambda view: None if view.broker else "no connection to the broker",
+        "Start it, or see the log. Nothing is lost: gateways keep what they have.",
+    ),
+    _Rule(
+        "target",
+        lambda view: None if view.target else "the target is not open",
+        "Start it, or see the log. Nothing is lost: the ledger keeps what it has.",
+    ),
+    _Rule("stuck", _stuck, "See what the target says of them. They are tried for ever."),
+    _Rule(
+        "conflict",
+        _conflict,
+        "A cloned card or a restored backup: stop one of the two, compare, then forgive the other.",
+    ),
+    _Rule("gap", _gap, "See why the gateway does not send what is missing."),
+)
+
+
+class Health:
+    """Looks, and remembers what it saw last."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        consumer: Consumer,
+        dispatcher: Dispatcher,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._consumer = consumer
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._clock = clock
+        self._looked = clock.monotonic()
+        self._failure: str | None = None
+        self._told: set[str] = set()
+        self.standing: Standing | None = None
+        """Of the last look that succeeded."""
+
+    async def run(self) -> NoReturn:
+        """Look until cancelled, and log what is new."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Look once."""
+        try:
+            self.standing = await self._ledger.standing()
+            self._failure = None
+        except LedgerFailed as error:
+            self._failure = f"the ledger fails: {error}"
+        self._looked = self._clock.monotonic()
+        if self.standing is not None:
+            for name, read in _GAUGES:
+                self._metrics.set(name, read(self.standing))
+        found = {trouble.code: trouble for trouble in self.troubles()}
+        for code in sorted(found.keys() - self._told):
+            event(log, logging.WARNING, "trouble", code=code, why=found[code].text)
+        for code in sorted(self._told - found.keys()):
+            event(log, logging.INFO, "trouble is over", code=code)
+        self._told = set(found)
+
+    def alive(self) -> bool:
+        """Return whether the ledger answers at all, rightly or wrongly."""
+        return self._clock.monotonic() - self._looked < FROZEN_AFTER
+
+    def troubles(self) -> list[Trouble]:
+        """Return what is wrong now."""
+        view = View(
+            standing=self.standing,
+            failure=self._failure,
+            broker=self._consumer.connected,
+            target=self._dispatcher.connector is not None,
+            stuck=self._dispatcher.stuck,
+        )
+        return [Trouble(rule.code, text, rule.todo) for rule in RULES if (text := rule.says(view))]

@@ -1,0 +1,295 @@
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge import consumer as consumer_module
+from bridge.consumer import Consumer
+from bridge.errors import LedgerFailed
+from bridge.ledger import Ledger, Result, open_ledger
+from bridge.metrics import Metrics
+from bridge.outcome import Posted
+from contract.envelope import Ack, Rows
+from contract.topics import Topics
+from runtime.mqtt import Broker, Connection, connect
+from tests.bridge.streams import EPOCH, OTHER_EPOCH, name, sealed, transaction
+from tests.mosquitto import Mosquitto
+
+TOPICS = Topics("north", "dock-1")
+STATUS = Topics("north", "bridge-1").status
+LONG = 20.0
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    async with open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}") as opened:
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def consuming(
+    ledger: Ledger, mosquitto: Mosquitto, **more: Any
+) -> AsyncIterator[tuple[Consumer, Metrics]]:
+    metrics = Metrics()
+    broker = Broker(url=mosquitto.url, **more)
+    consumer = Consumer(ledger, broker, site="north", name="1", metrics=metrics)
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield consumer, metrics
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class Listener:
+    """A gateway's ear: what was said on some topics, in order."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+
+    async def until(self, true: Callable[[str, dict[str, Any]], bool]) -> dict[str, Any]:
+        async with asyncio.timeout(LONG):
+            async for message in self.connection.messages:
+                value: dict[str, Any] = json.loads(message.payload)
+                self.heard.append((message.topic, value))
+                if true(message.topic, value):
+                    return value
+        raise AssertionError("the connection ended")
+
+    async def word(self) -> Ack:
+        """Return the retained ack, whenever it came."""
+        known = [value for topic, value in self.heard if topic == TOPICS.ack]
+        if known:
+            return Ack.model_validate_json(json.dumps(known[-1]))
+        return await self.ack(lambda _: True)
+
+    async def ack(self, true: Callable[[Ack], bool]) -> Ack:
+        def fits(topic: str, value: dict[str, Any]) -> bool:
+            return topic == TOPICS.ack and true(Ack.model_validate_json(json.dumps(value)))
+
+        return Ack.model_validate_json(json.dumps(await self.until(fits)))
+
+
+@contextlib.asynccontextmanager
+async def gateway(mosquitto: Mosquitto, client_id: str = "dock-1") -> AsyncIterator[Listener]:
+    async with connect(Broker(url=mosquitto.url), client_id=client_id) as connection:
+        await connection.subscribe(TOPICS.ack)
+        await connection.subscribe(STATUS)
+        listener = Listener(connection)
+        await listener.until(lambda topic, value: topic == STATUS and value["online"])
+        yield listener
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_an_envelope_is_in_the_ledger_when_its_ack_comes(
+    ledger: Ledger, mosquitto: Mosquitto, protocol: str
+) -> None:
+    async with consuming(ledger, mosquitto, protocol=protocol), gateway(mosquitto) as dock:
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1), transaction(2)]))
+        assert await dock.ack(lambda ack: ack.upto > 0) == Ack(epoch=EPOCH, upto=2)
+    assert len(await ledger.entries()) == 2
+
+
+async def test_a_pure_repeat_is_answered_too(ledger: Ledger, mosquitto: Mosquitto) -> None:
+    async with consuming(ledger, mosquitto), gateway(mosquitto) as dock:
+        for _ in range(3):
+            dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+            await dock.ack(lambda ack: ack.upto == 1)
+    assert len(await ledger.entries()) == 1
+
+
+async def test_the_ack_waits_for_who_comes_later(ledger: Ledger, mosquitto: Mosquitto) -> None:
+    async with consuming(ledger, mosquitto):
+        async with gateway(mosquitto) as dock:
+            dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+            await dock.ack(lambda ack: ack.upto == 1)
+        async with gateway(mosquitto) as dock:
+            assert await dock.word() == Ack(epoch=EPOCH, upto=1)
+
+
+async def test_a_flood_is_applied_whole_and_acks_are_fewer_than_envelopes(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
+        for seq in range(1, 301):
+            dock.connection.publish(TOPICS.tx, sealed(seq, [transaction(seq)]))
+        await dock.ack(lambda ack: ack.upto == 300)
+        acks = sum(topic == TOPICS.ack for topic, _ in dock.heard)
+    assert acks < 200
+    assert b"rows_received_total 300.0" in metrics.text()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        (TOPICS.tx, b"not json"),
+        (TOPICS.tx, b""),
+        (TOPICS.tx, b"[" * 50_000),
+        (Topics("north", "dock-2").tx, sealed(1, [transaction(1)]).encode()),
+        ("scanpost/v1/NORTH/x y/tx", sealed(1, [transaction(1)]).encode()),
+    ],
+)
+async def test_what_cannot_be_read_is_kept_and_holds_up_nobody(
+    ledger: Ledger, mosquitto: Mosquitto, topic: str, payload: bytes
+) -> None:
+    async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
+        dock.connection.publish(topic, payload)
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+        await dock.ack(lambda ack: ack.upto == 1)
+    assert (await ledger.standing()).poison == 1
+    assert b"messages_poisoned_total 1.0" in metrics.text()
+    assert len(await ledger.entries()) == 1
+
+
+async def test_a_rejection_is_told_with_its_reason(ledger: Ledger, mosquitto: Mosquitto) -> None:
+    async with consuming(ledger, mosquitto), gateway(mosquitto) as dock:
+        bad = transaction(2, epoch=OTHER_EPOCH)
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1), bad]))
+        ack = await dock.ack(lambda ack: ack.upto == 2)
+        assert [(entry.seq, entry.code) for entry in ack.rejected] == [(2, "contract")]
+
+
+async def test_progress_at_the_erp_is_told_without_a_flood(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    async with consuming(ledger, mosquitto) as (consumer, _), gateway(mosquitto) as dock:
+        rows = [transaction(seq) for seq in range(1, 31)]
+        dock.connection.publish(TOPICS.tx, sealed(1, rows))
+        await dock.ack(lambda ack: ack.upto == 30)
+        before = len(dock.heard)
+        for waiting in await ledger.undecided(0, 100):
+            [attempt] = await ledger.begin([waiting.number])
+            await ledger.settle(Result(attempt, Posted("")))
+            consumer.progress("dock-1", EPOCH)
+        await dock.ack(lambda ack: ack.posted == 30)
+        assert len(dock.heard) - before <= 5
+
+
+async def test_an_older_stream_does_not_overwrite_the_newest_word(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    async with consuming(ledger, mosquitto) as (consumer, _), gateway(mosquitto) as dock:
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+        await dock.ack(lambda ack: ack.upto == 1)
+        new = transaction(1, epoch=OTHER_EPOCH, id=name(1, salt=1))
+        dock.connection.publish(TOPICS.tx, sealed(1, [new], epoch=OTHER_EPOCH))
+        await dock.ack(lambda ack: ack.epoch == OTHER_EPOCH)
+        consumer.progress("dock-1", EPOCH)
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+        await dock.ack(lambda ack: ack.epoch == EPOCH)
+        async with gateway(mosquitto, "dock-1-again") as later:
+            assert (await later.word()).epoch == OTHER_EPOCH
+
+
+async def test_a_broker_that_forgot_everything_is_told_again(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    async with consuming(ledger, mosquitto):
+        async with gateway(mosquitto) as dock:
+            dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+            await dock.ack(lambda ack: ack.upto == 1)
+        mosquitto.kill()
+        await mosquitto.start()
+        async with gateway(mosquitto) as dock:
+            assert (await dock.word()).upto == 1
+            dock.connection.publish(TOPICS.tx, sealed(2, [transaction(2)]))
+            await dock.ack(lambda ack: ack.upto == 2)
+
+
+async def test_nothing_is_acknowledged_while_the_ledger_fails(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    real = ledger.apply
+    failures = [True, True]
+    failed = asyncio.Event()
+
+    async def fails(*envelopes: Rows) -> list[Ack]:
+        if failures:
+            failures.pop()
+            failed.set()
+            raise LedgerFailed("disk full")
+        return await real(*envelopes)
+
+    ledger.apply = fails  # type: ignore[method-assign]
+    async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+        async with asyncio.timeout(LONG):
+            await failed.wait()
+            assert await ledger.entries() == []
+            while failures:
+                await dock.until(lambda topic, value: topic == STATUS and value["online"])
+                dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+                failed.clear()
+                await failed.wait()
+            await dock.until(lambda topic, value: topic == STATUS and value["online"])
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+        await dock.ack(lambda ack: ack.upto == 1)
+        assert b"ledger_failures_total 2.0" in metrics.text()
+
+
+async def test_the_last_will_and_a_clean_end_both_say_gone(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    async with consuming(ledger, mosquitto) as (consumer, _), gateway(mosquitto) as dock:
+        assert consumer.connected
+        stopping = asyncio.create_task(
+            dock.until(lambda topic, value: topic == STATUS and not value["online"])
+        )
+        async with connect(Broker(url=mosquitto.url), client_id="bridge-north-1"):
+            await stopping  # a second of our name ended the first: the broker said its will
+
+
+async def test_a_bridge_that_stops_says_goodbye(ledger: Ledger, mosquitto: Mosquitto) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        async with consuming(ledger, mosquitto):
+            dock = await stack.enter_async_context(gateway(mosquitto))
+        await dock.until(lambda topic, value: topic == STATUS and not value["online"])
+
+
+async def test_a_broker_that_hangs_is_left(
+    ledger: Ledger, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "CONFIRM_WITHIN", 0.3)
+    monkeypatch.setattr(consumer_module, "GOODBYE_WITHIN", 0.1)
+    async with consuming(ledger, mosquitto) as (consumer, metrics):
+        async with gateway(mosquitto) as dock:
+            dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+            await dock.ack(lambda ack: ack.upto == 1)
+        mosquitto.freeze()
+        consumer.progress("dock-1", EPOCH)
+        async with asyncio.timeout(LONG):
+            while consumer.connected:
+                await asyncio.sleep(0.01)
+        mosquitto.thaw()
+        async with gateway(mosquitto) as dock:
+            dock.connection.publish(TOPICS.tx, sealed(2, [transaction(2)]))
+            await dock.ack(lambda ack: ack.upto == 2)
+        assert b"broker_connections_total 2.0" in metrics.text()
+
+
+async def test_two_bridges_of_one_broker_share_the_work(
+    tmp_path: Path, ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    # Two consumers on one ledger stand for two workers on one PostgreSQL.
+    second = Consumer(ledger, Broker(url=mosquitto.url), site="north", name="2", metrics=Metrics())
+    async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
+        task = asyncio.create_task(second.run())
+        try:
+            async with asyncio.timeout(LONG):
+                while not second.connected:
+                    await asyncio.sleep(0.01)
+            for seq in range(1, 101):
+                dock.connection.publish(TOPICS.tx, sealed(seq, [transaction(seq)]))
+            await dock.ack(lambda ack: ack.upto == 100)
+            received = metrics.registry.get_sample_value("scanpost_bridge_rows_received_total")
+            assert received is not None
+            assert 0 < received < 100
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+    assert [entry["seq"] for entry in await ledger.entries()] == list(range(100, 0, -1))
