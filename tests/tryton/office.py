@@ -1,0 +1,189 @@
+"""What the people in the office do and see, by other ways than the bridge's.
+
+They order through Tryton's REST interface with a key of their own, and look at the database file
+itself: nothing here shares code with the connector.
+"""
+
+import base64
+import json
+import sqlite3
+import urllib.request
+from contextlib import closing
+from typing import Any
+
+from tests.tryton.server import DATABASE, Server
+
+PRICE = {"__class__": "Decimal", "decimal": "5"}
+
+
+class Office:
+    """Orders, and looks after what was booked."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._seeded: dict[str, Any] = server.built.seeded
+
+    def order(self, **quantities: float) -> str:
+        """Order goods from the supplier, and return the number: `order(widget=100, beans=25.5)`."""
+        supplier = self._seeded["supplier"]
+        rows = [
+            (self._seeded["products"][name], quantity, self._unit(name))
+            for name, quantity in quantities.items()
+        ]
+        made = self._call(
+            "purchase.purchase",
+            {
+                "company": self._seeded["company"],
+                "party": supplier,
+                "invoice_address": self._value(
+                    "SELECT id FROM party_address WHERE party = ?", supplier
+                ),
+                "warehouse": self._value("SELECT id FROM stock_location WHERE code = 'WH'"),
+                "currency": self._value("SELECT currency FROM company_company"),
+                "invoice_method": "fulfillment",
+                "lines": [
+                    [
+                        "create",
+                        [
+                            {
+                                "product": row[0],
+                                "quantity": row[1],
+                                "unit": row[2],
+                                "unit_price": PRICE,
+                            }
+                            for row in rows
+                        ],
+                    ]
+                ],
+            },
+        )
+        self.press("purchase.purchase", made["id"], "quote")
+        self.press("purchase.purchase", made["id"], "confirm")
+        number: str = self._value("SELECT number FROM purchase_purchase WHERE id = ?", made["id"])
+        return number
+
+    def press(self, model: str, number: int, button: str) -> None:
+        """Press a button on a record."""
+        self._call(f"{model}/{number}/{button}", {})
+
+    def make(self, model: str, **values: Any) -> int:
+        """Make a record and return its id."""
+        made: int = self._call(model, values)["id"]
+        return made
+
+    def order_state(self, number: str) -> tuple[str, str]:
+        """State of the order and of its goods."""
+        (row,) = self._rows(
+            "SELECT state, shipment_state FROM purchase_purchase WHERE number = ?", number
+        )
+        return row[0], row[1]
+
+    def shipments(self, reference: object) -> list[tuple[int, str, str]]:
+        """Id, number and state of every supplier shipment of that reference."""
+        return self._rows(
+            "SELECT id, number, state FROM stock_shipment_in WHERE reference = ?", str(reference)
+        )
+
+    def on_hand(self, product: str, location: str | None = None) -> float:
+        """What lies in all storage, or in one location, by the moves that were done."""
+        where = "l.type = 'storage'" + (" AND l.code = :code" if location else "")
+        total = f"""
+            SELECT coalesce(sum(q), 0) FROM (
+                SELECT internal_quantity AS q FROM stock_move m
+                JOIN stock_location l ON l.id = m.to_location
+                WHERE m.product = :product AND m.state = 'done' AND {where}
+                UNION ALL
+                SELECT -internal_quantity FROM stock_move m
+                JOIN stock_location l ON l.id = m.from_location
+                WHERE m.product = :product AND m.state = 'done' AND {where}
+            )"""
+        product_id = self._seeded["products"][product]
+        with closing(self._open()) as database:
+            (value,) = database.execute(total, {"product": product_id, "code": location}).fetchone()
+        return round(float(value), 6)
+
+    def lots(self, product: str) -> dict[str, tuple[str | None, str | None]]:
+        """Expiration and shelf life expiration date of every lot, by number."""
+        rows = self._rows(
+            "SELECT number, expiration_date, shelf_life_expiration_date FROM stock_lot"
+            " WHERE product = ?",
+            self._seeded["products"][product],
+        )
+        assert len({row[0] for row in rows}) == len(rows), f"a lot exists twice: {rows}"
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def in_lots(self, reference: object) -> list[tuple[str | None, float]]:
+        """Lot and quantity of every move that came in with that reference."""
+        return self._rows(
+            "SELECT t.number, m.quantity FROM stock_move m"
+            " JOIN stock_shipment_in s ON m.shipment = 'stock.shipment.in,' || s.id"
+            " LEFT JOIN stock_lot t ON t.id = m.lot"
+            " WHERE s.reference = ? AND m.to_location = s.warehouse_input ORDER BY t.number",
+            str(reference),
+        )
+
+    def day_of(self, reference: object) -> str:
+        """The day a shipment was booked on."""
+        day: str = self._value(
+            "SELECT effective_date FROM stock_shipment_in WHERE reference = ?", str(reference)
+        )
+        return day
+
+    def change(self, sql: str, *values: object) -> None:
+        """Change the database behind Tryton's back."""
+        with closing(sqlite3.connect(self._server.file, timeout=10)) as database, database:
+            database.execute(sql, values)
+
+    def _unit(self, name: str) -> int:
+        unit: int = self._value(
+            "SELECT t.default_uom FROM product_template t JOIN product_product p"
+            " ON p.template = t.id WHERE p.id = ?",
+            self._seeded["products"][name],
+        )
+        return unit
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{self._server.file}?mode=ro", uri=True, timeout=10)
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        with closing(self._open()) as database:
+            return database.execute(sql, values).fetchall()
+
+    def _value(self, sql: str, *values: object) -> Any:
+        return self._rows(sql, *values)[0][0]
+
+    def _call(self, path: str, values: dict[str, Any]) -> Any:
+        context = json.dumps({"company": self._seeded["company"]}).encode()
+        request = urllib.request.Request(
+            f"{self._server.url}/{DATABASE}/rest/model/{path}?f=id",
+            json.dumps(values).encode(),
+            {
+                "Authorization": f"bearer {self._seeded['office_key']}",
+                "Content-Type": "application/json",
+                "X-Tryton-Context": base64.urlsafe_b64encode(context).decode(),
+            },
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+
+
+class Tryton:
+    """A running Tryton, the office that works with it, and how a bridge reaches it."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.office = Office(server)
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """Return the `[target]` table of a bridge."""
+        seeded = self.server.built.seeded
+        return {
+            "connector": "tryton",
+            "url": self.server.url,
+            "database": seeded["database"],
+            "api_key": seeded["key"],
+            "company": seeded["company"],
+            "warehouse": seeded["warehouse"],
+            "lot_expiry_field": "expiration_date",
+            "lot_best_before_field": "shelf_life_expiration_date",
+        } | changes

@@ -1,0 +1,58 @@
+"""Transactions as a gateway would send them."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from contract.transactions import Event, Receipt, Transaction
+from contract.values import Clock, Document, Item, Line, Quantity
+
+WIDGET = Item(gtin="04006381333931")
+SERUM = Item(gtin="05901234123457")
+BEANS = Item(sku="BEAN-1")
+GADGET = Item(sku="GAD-1")
+
+
+def line(
+    item: Item,
+    quantity: str,
+    unit: str = "EA",
+    *,
+    lot: str | None = None,
+    expiry: date | None = None,
+    best_before: date | None = None,
+) -> Line:
+    """Return one line of a receipt."""
+    return Line(
+        item=item,
+        quantity=Quantity(value=Decimal(quantity), unit=unit),
+        lot=lot,
+        expiry=expiry,
+        best_before=best_before,
+    )
+
+
+def receipt(
+    order: str, *lines: Line, to: str | None = None, at: datetime | None = None
+) -> Transaction:
+    """Return a receipt of `lines` for purchase order `order`, scanned `at` a time or now."""
+    event = Receipt(documents=(Document(kind="po", number=order),), lines=lines, to_location=to)
+    return transaction(event, at=at)
+
+
+def transaction(event: Event, *, at: datetime | None = None, id: UUID | None = None) -> Transaction:
+    """Return `event` with everything a gateway adds."""
+    return Transaction(
+        id=id or uuid4(),
+        gateway="dock-1",
+        epoch=UUID(int=1),
+        seq=1,
+        station="receiving-1",
+        clock=Clock(
+            wall=at or datetime.now(UTC),
+            boot=UUID(int=2),
+            monotonic=Decimal("1.5"),
+            synchronised=True,
+        ),
+        event=event,
+    )
