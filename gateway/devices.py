@@ -63,7 +63,7 @@ class Supervisor:
             # A new dialogue for each connection: what was half heard is forgotten.
             dialogue = self._device.module.dialogue(self._device.settings)
             async with await open_stream(self._device.url) as stream:
-                self._set(replace(self.state, opened=self.state.opened + 1), "open", "")
+                self._opened()
                 await converse(dialogue, stream, self._pass_on)
         except StreamLost as lost:
             self._set(self.state, "waiting", str(lost) or type(lost).__doc__ or "")
@@ -80,6 +80,14 @@ class Supervisor:
             return _FAULTY_RETRY
         return backoff.next()
 
+    def _opened(self) -> None:
+        state = replace(self.state, opened=self.state.opened + 1)
+        if state.state == "silent":
+            # A port that opens proves nothing of a scale that is switched off: it must answer.
+            self.state = state
+        else:
+            self._set(state, "open", "")
+
     async def _pass_on(self, readings: list[Reading]) -> None:
         noise = sum(1 for reading in readings if isinstance(reading, Noise))
         self.state = replace(
@@ -87,6 +95,8 @@ class Supervisor:
             readings=self.state.readings + len(readings) - noise,
             noise=self.state.noise + noise,
         )
+        if self.state.state != "open" and noise < len(readings):
+            self._set(self.state, "open", "")
         await self._emit(self._device.id, readings)
 
     def _set(
