@@ -7,7 +7,6 @@ failing run keeps its folder for a look.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from scanpost.demo.processes import Process
 from scanpost.demo.stack import BENCH, DOCK, Stack, running
 
 DRAIN_WITHIN = 120.0  # seconds after the last fault
+_ALIVE = {"gateway": 0.7, "bridge": 0.7, "broker": 1.5}  # mean seconds; a broker starts faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,6 @@ class Outcome:
 async def chaos(folder: Path, seed: int, kills: int) -> Outcome:
     """Play a shift in which `kills` processes are ended by SIGKILL, and audit it."""
     done: Counter[str] = Counter()
-    turns = iter(range(kills))
     async with running(folder) as stack:
         await stack.feed.wait_open(20)
         operators = [
@@ -45,8 +44,10 @@ async def chaos(folder: Path, seed: int, kills: int) -> Outcome:
                 shift.create_task(operator.work(over))
             pulling = shift.create_task(_pull(stack, seed))
             async with asyncio.TaskGroup() as killers:
-                for part in (stack.gateway, stack.bridge, stack.broker):
-                    killers.create_task(_kill(part, seed, turns, done))
+                parts = (stack.gateway, stack.bridge, stack.broker)
+                for number, part in enumerate(parts):
+                    share = kills // 3 + (number < kills % 3)
+                    killers.create_task(_kill(part, seed, share, done))
             pulling.cancel()
             stack.network.plug()
             over.set()
@@ -60,11 +61,11 @@ async def chaos(folder: Path, seed: int, kills: int) -> Outcome:
     return Outcome(report, done, complete, logs)
 
 
-async def _kill(part: Process, seed: int, turns: Iterator[int], done: Counter[str]) -> None:
+async def _kill(part: Process, seed: int, kills: int, done: Counter[str]) -> None:
     dice = random.Random(f"{seed}/{part.name}")
-    for _ in turns:
+    for _ in range(kills):
         # Mostly soon after it is up again, when it has most to make good; now and then late.
-        await asyncio.sleep(dice.expovariate(1 / 0.4))
+        await asyncio.sleep(dice.expovariate(1 / _ALIVE[part.name]))
         await part.kill()
         done[part.name] += 1
         await asyncio.sleep(dice.choice((0.0, 0.0, 0.3)))
