@@ -46,7 +46,7 @@ class Wrapped(BaseModel):
         if self.no_read is not None and body == self.no_read.encode("latin-1"):
             return Reply("no read", raw)
         prefix, suffix = self.prefix.encode("latin-1"), self.suffix.encode("latin-1")
-        if len(body) < len(prefix) + len(suffix) or not body.startswith(prefix):
+        if not body.startswith(prefix):
             return Noise(raw[:MAX_NOISE], "a scan without its prefix")
         if not body.endswith(suffix):
             return Noise(raw[:MAX_NOISE], "a scan without its suffix")

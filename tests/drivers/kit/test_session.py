@@ -3,8 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +12,20 @@ from typing import Self
 import pytest
 
 from drivers.kit.errors import DeviceSilent, StreamLost
-from drivers.kit.readings import Dialogue, Noise, Reading, Refusal, Reply, Scan, Send, Step, Weight
+from drivers.kit.readings import (
+    Decoder,
+    Dialogue,
+    Noise,
+    Reading,
+    Refusal,
+    Reply,
+    Scan,
+    Send,
+    Step,
+    Weight,
+)
 from drivers.kit.session import converse
-from drivers.kit.streams import open_stream
+from drivers.kit.streams import Stream, open_stream
 from drivers.simulators.cable import Pty, TcpPort
 from drivers.simulators.device import Device
 from drivers.simulators.lines import ScannerSimulator
@@ -45,6 +55,27 @@ class Parrot:
 
     def quiet(self) -> list[Step]:
         return [Reply("quiet", b"")]
+
+
+class Spy:
+    """A decoder that tells when it was called."""
+
+    def __init__(self, inner: Decoder) -> None:
+        self._inner = inner
+        self._fed = asyncio.Event()
+        self.quiet_calls = 0
+
+    async def fed_once(self) -> None:
+        await asyncio.wait_for(self._fed.wait(), CEILING)
+        self._fed.clear()
+
+    def feed(self, data: bytes) -> list[Step]:
+        self._fed.set()
+        return self._inner.feed(data)
+
+    def quiet(self) -> list[Step]:
+        self.quiet_calls += 1
+        return self._inner.quiet()
 
 
 class Wire:
@@ -200,28 +231,44 @@ async def test_questions_are_not_stacked() -> None:
         assert scale.heard == b"SI\r\n"
 
 
+class Clocked(Stream):
+    """A stream that remembers when it was written to."""
+
+    def __init__(self, inner: Stream) -> None:
+        self.description = inner.description
+        self._inner = inner
+        self.written: list[float] = []
+
+    async def read(self) -> bytes:
+        return await self._inner.read()
+
+    async def write(self, data: bytes) -> None:
+        self.written.append(time.monotonic())
+        await self._inner.write(data)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
 async def test_a_late_consumer_causes_no_burst_of_questions() -> None:
-    times: list[float] = []
+    class Enough(Exception):
+        pass
 
-    class Clocked(Device):
-        def answer(self, data: bytes) -> bytes:
-            times.append(time.monotonic())
-            return b"ok"
+    async with (
+        MtSicsSimulator() as scale,
+        Clocked(await open_stream(scale.url)) as stream,
+    ):
 
-    async def slow(readings: list[Reading]) -> None:
-        if len(times) == 1:
-            await asyncio.sleep(0.35)
+        async def slow(_: list[Reading]) -> None:
+            if len(stream.written) == 1:
+                # Just before the fifth turn: asking now and at that turn would be too soon.
+                await asyncio.sleep(0.385)
+            if len(stream.written) == 5:
+                raise Enough
 
-    async with Clocked() as device, await open_stream(device.url) as stream:
-        talk = Dialogue(Parrot(), ask=b"?", every=0.1, within=5.0)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await converse(talk, stream, slow)
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    # The parrot's own ACK makes a second event at the device, right after each question.
-    questions = [gap for gap in gaps if gap > 0.02]
-    assert questions
-    assert min(questions) >= 0.04
+        with pytest.raises(Enough):
+            await asyncio.wait_for(converse(dialogue("mt_sics", every=0.1), stream, slow), CEILING)
+    assert min(later - earlier for earlier, later in pairwise(stream.written)) >= 0.03
 
 
 async def test_hello_comes_before_the_first_question() -> None:
@@ -353,38 +400,39 @@ async def test_a_late_process_does_not_call_a_scale_silent() -> None:
 
 
 async def test_a_late_process_does_not_tear_a_scan_in_two() -> None:
-    class Spy:
-        def __init__(self) -> None:
-            self.fed = asyncio.Event()
-            self.inner = dialogue("lines", terminator="none").decoder
-
-        def feed(self, data: bytes) -> list[Step]:
-            self.fed.set()
-            return self.inner.feed(data)
-
-        def quiet(self) -> list[Step]:
-            return self.inner.quiet()
-
-    async with Wire() as wire:
-        spy = Spy()
-        async with talking(wire.url, Dialogue(spy, gap=0.1)) as heard:
-            wire.put(b"4006381")
-            await asyncio.wait_for(spy.fed.wait(), CEILING)
-            wire.put(b"333931")
-            time.sleep(0.3)  # this process is late, not the scanner
-            await heard.expect(scan_of(b"4006381333931"))
+    spy = Spy(dialogue("lines", terminator="none").decoder)
+    async with Wire() as wire, talking(wire.url, Dialogue(spy, gap=0.1)) as heard:
+        wire.put(b"4006381")
+        await spy.fed_once()
+        wire.put(b"333931")
+        time.sleep(0.3)  # this process is late, not the scanner
+        await heard.expect(scan_of(b"4006381333931"))
 
 
 async def test_what_means_nothing_yet_is_not_handed_on() -> None:
-    async with (
-        ScannerSimulator() as scanner,
-        talking(scanner.url, dialogue("lines")) as heard,
-    ):
-        await scanner.say(b"\r\n\r\n")
-        await scanner.say(b"abc")
-        await scanner.send("def")
+    spy = Spy(dialogue("lines").decoder)
+    async with Wire() as wire, talking(wire.url, Dialogue(spy, gap=0.05)) as heard:
+        for data in (b"\r\n", b"abc"):
+            wire.put(data)
+            await spy.fed_once()
+        wire.put(b"def\r")
         await heard.expect(scan_of(b"abcdef"))
-    assert all(heard.chunks)
+        async with asyncio.timeout(CEILING):
+            while spy.quiet_calls == 0:
+                await asyncio.sleep(0.01)
+    assert heard.chunks == [[Scan(b"abcdef", b"abcdef\r")]]
+
+
+async def test_one_silence_is_told_once() -> None:
+    spy = Spy(Parrot())
+    async with Wire() as wire, talking(wire.url, Dialogue(spy, gap=0.02)) as heard:
+        wire.put(b"x")
+        await heard.expect(lambda reading: reading == Reply("quiet", b""))
+        await asyncio.sleep(0.2)
+        assert spy.quiet_calls == 1
+        wire.put(b"y")
+        await heard.expect(lambda reading: reading == Reply("y", b"y"))
+    assert [type(reading) for reading in heard.readings].count(Reply) >= 3
 
 
 async def test_an_error_of_the_consumer_ends_the_conversation() -> None:
@@ -400,16 +448,9 @@ async def test_an_error_of_the_consumer_ends_the_conversation() -> None:
             await asyncio.wait_for(converse(dialogue("lines"), stream, emit), CEILING)
 
 
-@asynccontextmanager
-async def _deaf_device() -> AsyncIterator[str]:
-    """A device that takes nothing: its end of the line is full and never read."""
-    async with Wire() as wire:
-        yield wire.url
-
-
 async def test_a_device_that_takes_no_bytes_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivers.kit.session.WRITE_WITHIN", 0.2)
-    async with _deaf_device() as url, await open_stream(url) as stream:
+    async with Wire() as wire, await open_stream(wire.url) as stream:
         talk = Dialogue(Parrot(), ask=b"?" * 200_000, every=60.0, within=60.0)
 
         async def emit(_: list[Reading]) -> None:

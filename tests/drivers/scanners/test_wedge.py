@@ -138,6 +138,11 @@ def test_dropped_events_leave_no_modifier_held() -> None:
     assert typed(wire) == ["a"]
 
 
+def test_events_up_to_the_next_report_are_as_lost_as_the_dropped_ones() -> None:
+    wire = DROPPED + keys((SHIFT, 1)) + tapped(ENTER) + REPORT + tapped(ONE, ENTER, A, ENTER)
+    assert typed(wire) == ["a"]
+
+
 def test_quiet_after_dropped_events_makes_room_for_the_next_scan() -> None:
     decoder = dialogue("wedge").decoder
     assert len(decoder.feed(tapped(ONE) + DROPPED + REPORT + tapped(TWO))) == 1

@@ -26,6 +26,13 @@ from drivers.kit.errors import DeviceError
 from drivers.kit.session import converse
 from drivers.kit.streams import open_stream
 
+import evdev
+grab = evdev.InputDevice.grab
+def tell(device):
+    grab(device)
+    print(json.dumps(["grabbed", device.path]), flush=True)
+evdev.InputDevice.grab = tell
+
 async def main(url):
     module = registry.load("wedge")
     async def emit(readings):
@@ -45,11 +52,14 @@ def test_a_keyboard_scanner_is_grabbed_and_read() -> None:
     node = "/dev/input/event5"
     made_up = ["--device", str(DATA / "scanner.umockdev")]
     made_up += ["--ioctl", f"{node}={DATA / 'scanner.ioctl'}"]
+    made_up += ["--ioctl", f"/dev/input/event6={DATA / 'media_keys.ioctl'}"]
     made_up += ["--evemu-events", f"{node}={DATA / 'scan.events'}"]
     command = [UMOCKDEV, *made_up, "--", sys.executable, "-c", LISTEN, f"evdev://{node}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [["Scan", "ABC-5901234123457\r"]]
+    *grabs, scan = map(json.loads, done.stdout.splitlines())
+    assert grabs == [["grabbed", node], ["grabbed", "/dev/input/event6"]]
+    assert scan == [["Scan", "ABC-5901234123457\r"]]
 
 
 @needs_evdev

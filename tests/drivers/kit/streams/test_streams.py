@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,34 @@ async def test_a_flood_arrives_whole_in_bounded_chunks() -> None:
         await sending
     assert b"".join(got) == flood
     assert max(map(len, got)) <= 65536
+
+
+async def test_a_busy_consumer_costs_no_processor_time() -> None:
+    async with Pty() as cable, await open_stream(cable.url) as stream:
+        reading = asyncio.create_task(stream.read())
+        await asyncio.sleep(0)
+        await cable.write(b"taken")
+        await asyncio.wait_for(reading, CEILING)
+        await cable.write(b"waits")
+        began = time.process_time()
+        await asyncio.sleep(0.3)
+        await cable.write(b"and more")
+        await asyncio.sleep(0.3)
+        assert time.process_time() - began < 0.15
+        got = b""
+        async with asyncio.timeout(CEILING):
+            while got != b"waitsand more":
+                got += await stream.read()
+
+
+async def test_silence_does_not_look_like_a_hang_up() -> None:
+    async with Pty() as cable, await open_stream(cable.url):
+        port = os.open(cable.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            with pytest.raises(BlockingIOError):
+                os.read(port, 1)
+        finally:
+            os.close(port)
 
 
 async def test_what_is_written_arrives_even_if_the_line_is_full() -> None:
