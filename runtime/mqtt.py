@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import MQTTMessage
+from paho.mqtt.client import MQTTMessage, MQTTMessageInfo
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -121,6 +121,7 @@ class _Client(aiomqtt.Client):
         self.arrived: deque[Message] = deque()
         self.arrival = asyncio.Event()
         self.server_window = _BIG_WINDOW
+        self._flushing = False
         super().__init__(
             broker.host,
             broker.port,
@@ -175,6 +176,30 @@ class _Client(aiomqtt.Client):
             Message(message.topic, bytes(message.payload), message.qos, message.retain, message.mid)
         )
         self.arrival.set()
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        if not self._flushing:
+            # The connecting thread comes here too. aiomqtt would watch the descriptor later,
+            # whoever has it then.
+            self._loop.call_soon_threadsafe(self._flush)
+
+    def _flush(self) -> None:
+        """Write what is queued, and go on when the socket has room for the rest."""
+        paho = self._client
+        paho.loop_write()
+        sock = paho.socket()
+        if sock is not None and paho.want_write():
+            self._loop.add_writer(sock.fileno(), self._flush)
+
+    def send(self, *message: Any) -> MQTTMessageInfo:
+        """Publish, and write at once: two turns of the loop sooner than by way of aiomqtt."""
+        self._flushing = True
+        try:
+            info = self._client.publish(*message)
+            self._flush()
+        finally:
+            self._flushing = False
+        return info
 
     def watch(self) -> None:
         self._disconnected.add_done_callback(self._over)
@@ -248,8 +273,7 @@ class Connection:
         if expiry is not None and self.protocol == "5":
             properties = Properties(PacketTypes.PUBLISH)
             properties.MessageExpiryInterval = expiry
-        paho = self._client._client  # noqa: SLF001
-        info = paho.publish(topic, payload, qos, retain, properties)
+        info = self._client.send(topic, payload, qos, retain, properties)
         if info.rc != 0:
             future.set_exception(BrokerLost(f"the client refused to send (code {info.rc})"))
             future.exception()
