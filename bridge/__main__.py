@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.config}: site {bridge.site}, target {bridge.target.connector}")  # noqa: T201
         return 0
     logs.configure(bridge.log.level, as_json=bridge.log.format == "json")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces every plugin it has
     return _run(bridge)
 
 

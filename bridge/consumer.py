@@ -99,7 +99,9 @@ class Consumer:
                 "since": self._clock.utc().isoformat(),
                 "version": version("scanpost"),
             }
-            connection.publish(self._status, canonical(birth), retain=True)
+            connection.publish(self._status, canonical(birth), retain=True).add_done_callback(
+                self._born
+            )
             self._show(True)
             event(log, logging.INFO, "connected", broker=self._broker.url, shared=shared)
             try:
@@ -115,6 +117,11 @@ class Consumer:
         self._metrics.set("broker_connected", connected)
         if connected:
             self._metrics.count("broker_connections")
+
+    def _born(self, done: asyncio.Future[bool]) -> None:
+        if not done.cancelled() and isinstance(done.exception(), PublishRefused):
+            why = "the broker's access rules forbid it; everything else works"
+            event(log, logging.WARNING, "own status is not shown", topic=self._status, why=why)
 
     async def _say_goodbye(self, connection: Connection) -> None:
         gone = canonical({"online": False})

@@ -129,8 +129,8 @@ class Health:
     async def run(self) -> NoReturn:
         """Look until cancelled, and log what is new."""
         while True:
+            await asyncio.sleep(LOOK_EVERY)  # first, so that starting is not reported as trouble
             await self.look()
-            await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
         """Look once."""

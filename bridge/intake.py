@@ -176,7 +176,7 @@ class Intake:
         if not self._parked:
             event(
                 log,
-                logging.WARNING,
+                logging.INFO,  # usual after a reconnect; `bridge.health` minds one that stays
                 "rows are missing; later ones are parked",
                 gateway=self.gateway,
                 epoch=str(self.epoch),
