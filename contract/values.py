@@ -3,12 +3,12 @@
 Every text here may come from a barcode, so every text has a bound.
 """
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 
 class Frozen(BaseModel):
@@ -105,7 +105,7 @@ class Clock(Frozen):
     the bridge corrects it later from another row of the same boot by way of `monotonic`.
     """
 
-    wall: datetime
+    wall: AwareDatetime
     """UTC, aware."""
     boot: UUID
     """The kernel's id of this boot."""

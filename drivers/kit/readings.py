@@ -4,7 +4,8 @@ A driver does no I/O: its `Decoder` turns bytes into readings, and a `Dialogue` 
 how often, and how long an answer may take. `drivers.kit.session` does the talking for all of them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -46,7 +47,7 @@ class Weight:
 
     @property
     def usable(self) -> bool:
-        """Whether this may become a booked weight: in range, with a value, not known to move."""
+        """Whether there is a weight in it at all: in range, with a value; it may still be moving."""
         return self.range == "ok" and self.value is not None
 
 
@@ -73,6 +74,9 @@ class Noise:
     raw: bytes
     why: str
 
+
+ScaleCommand = Literal["zero", "tare", "clear_tare", "print", "next_unit"]
+"""What a scale can be told to do, by the station that knows it."""
 
 Answer = Reply | Refusal | Noise
 Reading = Scan | Weight | Answer
@@ -115,3 +119,9 @@ class Dialogue:
     """Seconds an asked device may stay silent before it counts as lost."""
     gap: float | None = None
     """Seconds of quiet that end a frame where no terminator does."""
+    commands: Mapping[ScaleCommand, bytes] = field(default_factory=dict)
+    """What a station may tell a scale to do; empty where the protocol has no commands."""
+    good: bytes = b""
+    """Tells a scanner that its scan was taken; sent only after the commit."""
+    bad: bytes = b""
+    """Tells a scanner that its scan was refused. One that blocks until told is always told."""
