@@ -47,7 +47,7 @@ class Weight:
 
     @property
     def usable(self) -> bool:
-        """Whether there is a weight in it at all: in range, with a value; it may still be moving."""
+        """Whether there is a weight in it: in range, and with a value; it may still be moving."""
         return self.range == "ok" and self.value is not None
 
 
