@@ -35,7 +35,7 @@ class Undoable:
     """A transaction of this station that UNDO would reverse."""
 
     id: uuid.UUID
-    label: str
+    event: Event
     before: Any
     """State of the job before it; None where the daemon was restarted since."""
 
@@ -100,7 +100,7 @@ class Bench:
             each.event.reverses for each in recorded if isinstance(each.event, Reversal)
         }
         undoable = tuple(
-            Undoable(each.id, label(each.event), None)
+            Undoable(each.id, each.event, None)
             for each in recorded
             if not isinstance(each.event, Reversal) and each.id not in reversed_ids
         )
@@ -234,7 +234,7 @@ class Bench:
             if isinstance(each.event, Reversal):
                 undoable = undoable[:-1]
             else:
-                undoable = (*undoable, Undoable(each.id, label(each.event), before.state))
+                undoable = (*undoable, Undoable(each.id, each.event, before.state))
         self.session = replace(self.session, state=step.state, undoable=undoable[-_UNDO:])
         return _Outcome(step.signal, prepared, device, text)
 
@@ -270,7 +270,7 @@ class Bench:
         last = self.session.undoable[-1]
         state = self.session.state if last.before is None else last.before
         event: Event = Reversal(reverses=last.id)
-        return Step(state, Signal("ok", f"Undone: {last.label}"), (event,))
+        return Step(state, Signal("ok", f"Undone: {label(last.event)}"), (event,))
 
 
 def _local(wall: datetime) -> str:

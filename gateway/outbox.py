@@ -147,10 +147,10 @@ class Outbox:
         # `confirm` may have moved the watermark while the disk was busy.
         self._standing = replace(self._standing, last=seq)
         self._recent.extend(rows)
+        self.changed.set()  # first, so that rows are under way while operators are told
         for (_, future), batch in zip(group, batches, strict=True):
             if not future.done():
                 future.set_result(batch)
-        self.changed.set()
 
     async def _insert(self, rows: list[Row]) -> None:
         places = ",".join(["(?,?)"] * len(rows))
