@@ -169,8 +169,9 @@ def test_no_example_is_without_a_test() -> None:
 
 
 def test_a_setting_without_an_example_is_found() -> None:
-    shown = tomllib.loads(GATEWAY.everything_on.replace("keepalive = 20\n", ""))
-    assert list(missing(gateway_config._File, shown)) == ["broker.keepalive"]
+    shown = tomllib.loads(GATEWAY.everything_on)
+    del shown["broker"]["keepalive"]
+    assert "broker.keepalive" in missing(gateway_config._File, shown)
 
 
 def test_a_default_that_changed_is_found() -> None:
