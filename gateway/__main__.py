@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import config
@@ -31,7 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
         devices = sum(len(station.devices) for station in gateway.stations)
         print(f"{options.config}: {len(gateway.stations)} stations, {devices} devices")  # noqa: T201
         return 0
-    logs.configure(gateway.log.level, as_json=gateway.log.format == "json")
+    logs.configure(
+        gateway.log.level,
+        as_json=gateway.log.format == "json",
+        priorities="JOURNAL_STREAM" in os.environ,
+    )
     return _run(gateway)
 
 
@@ -42,10 +48,18 @@ def _run(gateway: config.Gateway) -> int:
     try:
         asyncio.run(run_until_told(gateway))
     except* (GatewayError, StoreUnusable, OSError) as errors:
-        for error in errors.exceptions:
-            logs.event(log, logging.ERROR, "the gateway ends", why=str(error))
+        for why in dict.fromkeys(_reasons(errors)):
+            logs.event(log, logging.ERROR, "the gateway ends", why=why)
         code = 1
     return code
+
+
+def _reasons(errors: BaseExceptionGroup) -> Iterator[str]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _reasons(error)
+        else:
+            yield str(error) or type(error).__doc__ or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import signal
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
+from pydantic import ValidationError
+
 from contract.topics import Topics
 from contract.transactions import Transaction
 from gateway.bench import Bench
@@ -89,18 +91,29 @@ async def run_until_told(config: Gateway) -> None:
     """`run`, ended by SIGTERM or SIGINT as a cancellation ends it."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(run(config))
+
+    def stop() -> None:
+        notify_stopping()
+        # A second signal must not cut the closing short: the store's thread would stay.
+        if not task.cancelling():
+            task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         await task
     except asyncio.CancelledError:
         event(log, logging.INFO, "stopped", gateway=config.gateway)
-    finally:
-        notify_stopping()
 
 
 async def _resume(health: Health, outbox: Outbox) -> None:
-    newest = [Transaction.model_validate_json(row.body) for row in await outbox.newest(_RESUMED)]
+    newest = []
+    for row in await outbox.newest(_RESUMED):
+        try:
+            newest.append(Transaction.model_validate_json(row.body))
+        except ValidationError:
+            # Of another version: the bridge will judge it. The shift goes on without.
+            event(log, logging.WARNING, "a stored row cannot be read", seq=row.seq)
     for bench in health.benches:
         bench.resume([each for each in newest if each.station == bench.station.name])
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from contract.topics import Topics
 from contract.transactions import Transaction
 from gateway.bench import Bench
@@ -219,7 +221,10 @@ class Health:
 
     def _saved_at(self, body: str) -> float:
         """Return when a row was stored on this boot's monotonic clock; may be negative."""
-        clock = Transaction.model_validate_json(body).clock
+        try:
+            clock = Transaction.model_validate_json(body).clock
+        except ValidationError:
+            return self._clock.monotonic()  # of another version: how old it is is not known
         if clock.boot == self._clock.boot:
             return float(clock.monotonic)
         return self._clock.monotonic() - (self._clock.utc() - clock.wall).total_seconds()

@@ -7,10 +7,11 @@ stays until the bridge's word (`confirm`) passes it, and some time longer, for p
 
 import asyncio
 import contextlib
+import fcntl
 import importlib.resources
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ import aiosqlite
 
 from contract.envelope import Ack, Rejected
 from gateway.errors import StoreFailed, StoreFull
-from runtime.sqlite import open_reader, open_store
+from runtime.sqlite import StoreUnusable, open_reader, open_store
 
 Write = Callable[[uuid.UUID, int], str]
 """Writes the body of one row, given the epoch and the seq it gets."""
@@ -194,11 +195,18 @@ class Outbox:
         return [self._recent[i] for i in range(start, min(start + rows, len(self._recent)))]
 
     async def newest(self, rows: int) -> list[Row]:
-        """Return the newest rows still kept, oldest first."""
-        async with self._reader.execute(
-            "SELECT seq, body FROM outbox ORDER BY seq DESC LIMIT ?", (rows,)
-        ) as cursor:
-            return [Row(*row) for row in await cursor.fetchall()][::-1]
+        """Return the newest rows still kept, oldest first.
+
+        Raises:
+            StoreFailed: the file cannot be read.
+        """
+        try:
+            async with self._reader.execute(
+                "SELECT seq, body FROM outbox ORDER BY seq DESC LIMIT ?", (rows,)
+            ) as cursor:
+                return [Row(*row) for row in await cursor.fetchall()][::-1]
+        except aiosqlite.Error as error:
+            raise StoreFailed(str(error)) from error
 
     async def rejections(self, rows: int) -> list[tuple[int, str, str]]:
         """Return the newest rejections as (seq, code, text), oldest first."""
@@ -288,21 +296,40 @@ async def open_outbox(path: Path) -> AsyncIterator[Outbox]:
     Raises:
         runtime.sqlite.StoreUnusable: the file was left as it is.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    migrations = importlib.resources.files("gateway") / "migrations"
-    writer = await open_store(path, migrations)
-    try:
-        await writer.execute(
-            "INSERT INTO stream (one, epoch) VALUES (1, ?) ON CONFLICT (one) DO NOTHING",
-            (str(uuid.uuid4()),),
-        )
-        reader = await open_reader(path)
+    with _alone(path):
+        writer = await open_store(path, importlib.resources.files("gateway") / "migrations")
         try:
-            yield Outbox(writer, reader, await _standing(writer))
+            await writer.execute(
+                "INSERT INTO stream (one, epoch) VALUES (1, ?) ON CONFLICT (one) DO NOTHING",
+                (str(uuid.uuid4()),),
+            )
+            reader = await open_reader(path)
+            try:
+                yield Outbox(writer, reader, await _standing(writer))
+            finally:
+                await reader.close()
         finally:
-            await reader.close()
-    finally:
-        await writer.close()
+            await writer.close()
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes off: two writers would give one seq to two rows.
+
+    The lock is beside the store, since SQLite has locks of its own on it, and goes with the
+    process however it ends.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f"{path.name}.lock").open("ab")
+    except OSError as error:
+        raise StoreUnusable(f"{path}: its folder cannot be used: {error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnusable(f"{path}: in use by another process") from error
+        yield
 
 
 async def _standing(connection: aiosqlite.Connection) -> Standing:

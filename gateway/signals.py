@@ -98,9 +98,9 @@ class Signals:
 
 async def _take(output: _Output) -> AsyncIterator[Told]:
     while True:
-        if output.fallen:
-            raise Fallen(Fallen.__doc__)
         while output.waiting:
+            if output.fallen:
+                raise Fallen(Fallen.__doc__)
             yield output.waiting.popleft()
         output.arrival.clear()
         await output.arrival.wait()

@@ -184,11 +184,20 @@ async def serve(app: web.Application, listen: str) -> AsyncIterator[str]:
         OSError: the port is taken or the address is not ours.
     """
     host, _, port = listen.rpartition(":")
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handle_signals=False)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=0.5,
+        handle_signals=False,
+        # A screen that goes away must not be kept in mind until the next sign of life.
+        handler_cancellation=True,
+    )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host.strip("[]"), int(port))
-        await site.start()
+        try:
+            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen at {listen}: {error.strerror}") from error
         bound = runner.addresses[0]
         yield f"http://{host}:{bound[1]}"
     finally:

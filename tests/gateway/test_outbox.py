@@ -141,6 +141,41 @@ async def test_rejections_are_kept_with_their_reason(tmp_path: Path) -> None:
         assert await outbox.rejections(10) == [(2, "unknown_sku", "no such item")]
 
 
+async def test_rejections_go_when_their_rows_are_old(tmp_path: Path) -> None:
+    async with running(tmp_path / "o.db") as outbox:
+        await outbox.put([body(str(n)) for n in range(30)])
+        rejected = tuple(Rejected(seq=n, code="refused", text="") for n in (5, 25))
+        ack = Ack(epoch=outbox.standing.epoch, upto=30, rejected=rejected)
+        outbox.confirm(ack)
+        await outbox.keep(ack, ring=10)
+        assert [seq for seq, _, _ in await outbox.rejections(10)] == [25]
+
+
+async def test_a_copy_of_an_older_day_hears_of_the_conflict_and_of_nothing_else(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "o.db") as outbox:
+        await outbox.put([body("a")])
+        epoch = outbox.standing.epoch
+        assert outbox.confirm(Ack(epoch=epoch, upto=9, posted=9, conflict=1))
+        standing = outbox.standing
+        assert (standing.upto, standing.posted, standing.conflict) == (0, 0, 1)
+        assert not outbox.confirm(Ack(epoch=epoch, upto=9))
+        assert outbox.standing.conflict == 1
+        assert outbox.confirm(Ack(epoch=epoch, upto=1))
+        assert outbox.standing.conflict is None
+
+
+async def test_a_store_has_one_owner_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with open_outbox(path):
+        with pytest.raises(StoreUnusable, match="in use by another process"):
+            async with open_outbox(path):
+                pass
+    async with open_outbox(path):
+        pass
+
+
 async def test_rows_older_than_memory_are_read_from_disk_without_a_gap(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with running(path) as outbox:
