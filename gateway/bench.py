@@ -78,8 +78,8 @@ class Bench:
         self._changed = changed
         self._turn = asyncio.Lock()
         self._settling = {device.id: Settling(equal=station.settle) for device in station.devices}
-        self._unsaved: set[str] = set()
-        """Scales whose load was taken but could not be stored."""
+        self._unused: set[str] = set()
+        """Scales with a load that settled and became no transaction: refused, or not stored."""
         self._last_code: dict[str, tuple[bytes, float]] = {}
         self.session = Session(state=self._job.start(station.settings))
         self.live: readings.Weight | None = None
@@ -139,7 +139,7 @@ class Bench:
                 # What was not saved must not make the next try a bounce.
                 self._last_code.clear()
                 if any(isinstance(reading, readings.Weight) for reading in group):
-                    self._unsaved.add(device)
+                    self._unused.add(device)
                 self._tell_not_saved(outcomes)
                 if isinstance(error, StoreFailed):
                     raise
@@ -191,6 +191,10 @@ class Bench:
         step = self._card(identifier)
         if step is None:
             step = self._step(Scanned(identifier, evidence))
+        # Perhaps this scan is what the load on the scale was waiting for: let it settle once more.
+        for scale in self._unused:
+            self._settling[scale].rearm()
+        self._unused.clear()
         return self._prepare(step, (evidence,), device, identifier.text[:_SAID])
 
     def _today(self) -> date | None:
@@ -210,7 +214,11 @@ class Bench:
             measure=settled.measure,
         )
         step = self._step(Weighed(value, evidence))
-        return self._prepare(step, (evidence,), device, f"{value.value} {value.unit or ''}".strip())
+        shown = f"{value.value} {value.unit or ''}".strip()
+        outcome = self._prepare(step, (evidence,), device, shown)
+        if not outcome.prepared:
+            self._unused.add(device)
+        return outcome
 
     def _step(self, given: Given) -> Step:
         return self._job.step(self.station.settings, self.session.state, given)
@@ -248,18 +256,11 @@ class Bench:
                 self.session = replace(session, operator=identifier.operator)
                 return Step(session.state, Signal("ok", f"Signed in: {identifier.operator}"))
             case Command(command="ACK"):
-                self._weigh_again()
                 return Step(session.state, Signal("ok", "Acknowledged"))
             case Command(command="UNDO"):
                 return self._undo()
             case _:
                 return None
-
-    def _weigh_again(self) -> None:
-        """Let a load that could not be stored settle once more, now that a person has looked."""
-        for device in self._unsaved:
-            self._settling[device].rearm()
-        self._unsaved.clear()
 
     def _undo(self) -> Step:
         if not self.session.undoable:

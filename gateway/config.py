@@ -239,6 +239,11 @@ def _device(table: dict[str, Any], place: str, problems: list[str]) -> Device | 
     except DeviceMisconfigured as error:
         problems.append(f"{place}.driver: {error}")
         return None
+    scheme = device.url.partition("://")[0]
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{each}://" for each in SCHEMES)
+        problems.append(f"{place}.url: {device.url!r} starts with none of {known}")
+        return None
     settings = _check(module.Config, {"driver": device.driver, **rest}, place, problems, _Device)
     if settings is None:
         return None

@@ -10,6 +10,7 @@ _ROOMS = {
     "demo": ("scanpost.demo.__main__", "the whole way of a scan, on virtual devices"),
     "decode": ("scanpost.decode", "say what the bytes of a scale or a barcode mean"),
 }
+_OURS = {"bridge", "contract", "drivers", "gateway", "runtime", "scanpost"}
 _EXTRA = {"gateway": "gateway", "bridge": "bridge", "demo": "demo", "decode": "gateway"}
 
 
@@ -29,7 +30,7 @@ def main() -> int:
     try:
         room = importlib.import_module(_ROOMS[name][0])
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] in {"scanpost", "gateway", "bridge"}:
+        if error.name is None or error.name.split(".")[0] in _OURS:
             raise
         print(
             f"scanpost {name} needs {error.name}: pip install 'scanpost[{_EXTRA[name]}]'",

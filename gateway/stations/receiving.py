@@ -99,7 +99,7 @@ def step(config: Config, state: State, given: Given) -> Step:
     """Say what becomes of one scan or weight."""
     match given:
         case Weighed():
-            return _weigh(state, given)
+            return _weigh(config, state, given)
         case Scanned(identifier=identifier):
             return _scan(config, state, identifier, given.evidence)
 
@@ -251,13 +251,15 @@ def _line(item: Item, amount: Amount, found: Gtin | Gs1 | Unknown, state: State)
     )
 
 
-def _weigh(state: State, given: Weighed) -> Step:
+def _weigh(config: Config, state: State, given: Weighed) -> Step:
     weight = given.weight
     shown = f"{weight.value} {weight.unit or ''}".strip()
     if state.document is None:
         return _refuse(state, f"{shown}: no document is open", "Scan the document first.")
     if not 0 < weight.value <= _MOST:
         return _refuse(state, f"{shown} is no weight", "Zero the scale and weigh again.")
+    if state.pending is None and config.book == "weight":
+        return Step(state, Signal("attention", shown, "Scan what lies on the scale."))
     if state.pending is None:
         event = Weighing(
             documents=(state.document,), weight=weight, item=state.last, sscc=state.sscc

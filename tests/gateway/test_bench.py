@@ -364,6 +364,30 @@ async def test_a_load_that_could_not_be_stored_is_tried_again_after_ack_not_befo
         assert len(rig.stored()) == saved + 1
 
 
+async def test_a_load_refused_without_a_document_is_booked_once_there_is_one(rig: Rig) -> None:
+    await rig.bench.accept("scale-1", [weight("1.250")])
+    assert rig.told[-1].signal.kind == "not_ok"
+    assert rig.stored() == []
+    await rig.scan("PO:1")
+    await rig.bench.accept("scale-1", [weight("1.250")])
+    await rig.bench.accept("scale-1", [weight("1.250")])
+    assert [each.event.type for each in rig.stored()] == ["weighing"]
+
+
+async def test_where_the_scale_says_how_much_goods_may_lie_on_it_before_they_are_scanned(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path / "o.db", gateway(book="weight")) as rig:
+        await rig.scan("PO:1")
+        await rig.bench.accept("scale-1", [weight("1.250")])
+        assert rig.told[-1].signal.todo == "Scan what lies on the scale."
+        await rig.scan(EAN)
+        await rig.bench.accept("scale-1", [weight("1.250")])
+        [stored] = rig.stored()
+    assert isinstance(stored.event, Receipt)
+    assert str(stored.event.lines[0].quantity.value) == "1.250"
+
+
 # What no rule explains
 
 
