@@ -79,7 +79,9 @@ class Bench:
         self._turn = asyncio.Lock()
         self._settling = {device.id: Settling(equal=station.settle) for device in station.devices}
         self._unused: set[str] = set()
-        """Scales with a load that settled and became no transaction: refused, or not stored."""
+        """Scales with a load that the job had no use for when it settled."""
+        self._unsaved: set[str] = set()
+        """Scales with a load that could not be stored."""
         self._last_code: dict[str, tuple[bytes, float]] = {}
         self.session = Session(state=self._job.start(station.settings))
         self.live: readings.Weight | None = None
@@ -105,6 +107,11 @@ class Bench:
             if not isinstance(each.event, Reversal) and each.id not in reversed_ids
         )
         self.session = replace(self.session, undoable=undoable[-_UNDO:])
+        for scale in {
+            proof.device for each in recorded for proof in each.evidence if proof.kind == "weight"
+        } & self._settling.keys():
+            # What lies on it may be what was recorded last: it counts once it was taken off.
+            self._settling[scale].disarm()
         if recorded:
             last = recorded[-1]
             self._signals.tell(
@@ -139,7 +146,7 @@ class Bench:
                 # What was not saved must not make the next try a bounce.
                 self._last_code.clear()
                 if any(isinstance(reading, readings.Weight) for reading in group):
-                    self._unused.add(device)
+                    self._unsaved.add(device)
                 self._tell_not_saved(outcomes)
                 if isinstance(error, StoreFailed):
                     raise
@@ -191,11 +198,16 @@ class Bench:
         step = self._card(identifier)
         if step is None:
             step = self._step(Scanned(identifier, evidence))
-        # Perhaps this scan is what the load on the scale was waiting for: let it settle once more.
-        for scale in self._unused:
-            self._settling[scale].rearm()
-        self._unused.clear()
+        self._weigh_again(step.state != self.session.state)
         return self._prepare(step, (evidence,), device, identifier.text[:_SAID])
+
+    def _weigh_again(self, job_went_on: bool) -> None:
+        """Let loads settle once more: those not stored, and those the job may have use for now."""
+        for scale in self._unsaved | (self._unused if job_went_on else set()):
+            self._settling[scale].rearm()
+        self._unsaved.clear()
+        if job_went_on:
+            self._unused.clear()
 
     def _today(self) -> date | None:
         """Today, for dates on labels; None while the clock may be years off."""

@@ -14,6 +14,14 @@ _LEVELS = {"debug", "info", "warning", "error"}
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 
 
+# C1 control characters, which JSON leaves as they are and some terminals obey
+_C1 = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False).translate(_C1)
+
+
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -25,7 +33,7 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _quoted(line)
 
 
 class _Plain(logging.Formatter):
@@ -35,8 +43,7 @@ class _Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(
-            f" {name}={json.dumps(value, default=str, ensure_ascii=False)}"
-            for name, value in getattr(record, "fields", {}).items()
+            f" {name}={_quoted(value)}" for name, value in getattr(record, "fields", {}).items()
         )
         head = f"<{_PRIORITY.get(record.levelno, 5)}>" if self._priorities else ""
         text = f"{head}{record.levelname.lower()} {record.getMessage()}{fields}"

@@ -73,6 +73,10 @@ class Settling:
         """Let the load on the scale settle once more: the last one was not used after all."""
         self._armed = True
 
+    def disarm(self) -> None:
+        """Wait for an empty pan first: the load on the scale may have been used already."""
+        self._armed = False
+
     def _count(self, value: Decimal, unit: str | None, now: float) -> None:
         in_a_row = self._run > 0 and now - self._last_at <= self._within
         self._run = self._run + 1 if in_a_row and (value, unit) == self._last else 1

@@ -188,9 +188,10 @@ def _weight_first(state: State) -> Step:
 def _item(config: Config, state: State, found: Gtin | Gs1 | Unknown, evidence: Evidence) -> Step:
     if state.document is None:
         return _refuse(state, "No document is open", "Scan the document first.")
-    if found.problems:
+    item = _own(config, found)
+    if item is None and found.problems:
         return _refuse(state, "; ".join(found.problems)[:200], "Put the item aside; call support.")
-    item = _which(config, found)
+    item = item or _which(found)
     if item is None:
         return _refuse(
             state, f"Unknown code {found.text[:40]}", "Put the item aside; call support."
@@ -215,17 +216,22 @@ def _item(config: Config, state: State, found: Gtin | Gs1 | Unknown, evidence: E
     return _book(state, _line(item, amount, found, state), None, (evidence,))
 
 
-def _which(config: Config, found: Gtin | Gs1 | Unknown) -> Item | None:
+def _own(config: Config, found: Gtin | Gs1 | Unknown) -> Item | None:
+    """Return an item by the house's own code; digits may look like a GTIN, right or wrong."""
+    if config.sku is None or isinstance(found, Gs1) or not 0 < len(found.text) <= _LONGEST_SKU:
+        return None
+    return Item(sku=found.text) if re.fullmatch(config.sku, found.text, re.ASCII) else None
+
+
+def _which(found: Gtin | Gs1 | Unknown) -> Item | None:
     match found:
         case Gtin(gtin=gtin):
             return Item(gtin=gtin)
         case Gs1():
             gtin_inside = found.gtin or found.content
             return Item(gtin=gtin_inside) if gtin_inside else None
-        case Unknown(text=text):
-            short = config.sku is not None and 0 < len(text) <= _LONGEST_SKU
-            own = short and re.fullmatch(config.sku or "", text, re.ASCII)
-            return Item(sku=text) if own else None
+        case Unknown():
+            return None
 
 
 def _amount(found: Gtin | Gs1 | Unknown) -> Amount | None:

@@ -388,6 +388,28 @@ async def test_where_the_scale_says_how_much_goods_may_lie_on_it_before_they_are
     assert str(stored.event.lines[0].quantity.value) == "1.250"
 
 
+async def test_a_load_that_is_still_no_use_is_not_refused_again_after_ack(rig: Rig) -> None:
+    await rig.bench.accept("scale-1", [weight("1.250")])
+    await rig.scan(ACK)
+    heard = len(rig.told)
+    await rig.bench.accept("scale-1", [weight("1.250")])
+    assert len(rig.told) == heard
+
+
+async def test_a_load_that_lay_there_at_a_restart_counts_once_it_was_taken_off(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path / "o.db", gateway("pass_through")) as rig:
+        await rig.bench.accept("scale-1", [weight("1.250")])
+        recorded = rig.stored()
+    async with rigged(tmp_path / "o.db", gateway("pass_through")) as rig:
+        rig.bench.resume(recorded)
+        await rig.bench.accept("scale-1", [weight("1.250")])
+        assert len(rig.stored()) == 1
+        await rig.bench.accept("scale-1", [weight("0.000"), weight("1.250")])
+        assert len(rig.stored()) == 2
+
+
 # What no rule explains
 
 

@@ -224,6 +224,13 @@ def test_a_code_of_the_house_is_an_item_where_its_form_is_configured() -> None:
     assert shift.scan("ART-\u0660\u0661\u0662\u0663").kind == "not_ok"
 
 
+@pytest.mark.parametrize("code", ["5901234123458", EAN, "12345678"])
+def test_a_code_of_the_house_may_look_like_a_gtin_right_or_wrong(code: str) -> None:
+    shift = Shift(Config(sku=r"[0-9]{8}|[0-9]{13}"))
+    shift.scan("PO:1", code)
+    assert shift.line().item.sku == code
+
+
 def test_a_label_too_long_for_a_code_of_the_house_is_not_tried() -> None:
     shift = Shift(Config(sku=r".*.*.*"))
     assert shift.scan("PO:1", "x" * 64).kind == "ok"
