@@ -1,4 +1,4 @@
-"""Which connectors there are: the files in `bridge/connectors`, and what other packages bring.
+"""Which connectors there are: what lies in `bridge/connectors`, and what other packages bring.
 
 A package brings one by an entry point of the group `scanpost.connectors` that names a module with
 the parts `bridge.connector` describes. The folder wins over a package's entry of the same name.

@@ -1,0 +1,155 @@
+"""What Tryton answers: the part of its records that a receipt needs."""
+
+import re
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from contract.values import Item
+
+# What is asked for, of each kind of record
+PRODUCT_FIELDS = ("identifiers.code",)
+UNIT_FIELDS = ("name", "symbol", "rounding")
+MOVE_FIELDS = (
+    *("state", "quantity", "shipment", "from_location", "to_location", "unit_price", "currency"),
+    *(f"unit.{name}" for name in UNIT_FIELDS),
+)
+
+
+class Answer(BaseModel):
+    """A record, by its id."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: int
+
+
+class Unit(Answer):
+    """A unit of measure. Quantities are whole multiples of `rounding`."""
+
+    name: str
+    symbol: str
+    rounding: Decimal
+
+    def is_(self, name: str) -> bool:
+        """Whether it is called that, or abbreviated so."""
+        return name in (self.name, self.symbol)
+
+
+class Identifier(Answer):
+    """A code that a product is known by elsewhere, such as a GTIN."""
+
+    code: str | None = None
+
+
+class Product(Answer):
+    """What can be ordered. Holds the house's own name in the field the configuration names."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    identifiers: tuple[Identifier, ...] = ()
+    lot_required: tuple[str, ...] | None = None
+
+    def is_(self, item: Item, sku_field: str) -> bool:
+        """Whether it is `item`, by the house's own name where that is known, else by the GTIN."""
+        if item.sku is not None:
+            return (self.model_extra or {}).get(sku_field) == item.sku
+        return any(_gtin(each.code or "") == item.gtin for each in self.identifiers)
+
+    @property
+    def needs_lot(self) -> bool:
+        """Whether a move from a supplier into storage is refused without a lot."""
+        return not {"supplier", "storage"}.isdisjoint(self.lot_required or ())
+
+
+class Move(Answer):
+    """A move of an order's goods, done or still to come."""
+
+    state: str
+    quantity: Decimal
+    unit: Unit
+    shipment: str | None = None
+    from_location: int
+    to_location: int
+    unit_price: Decimal | None = None
+    currency: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for goods, and in nobody's shipment."""
+        return self.state == "draft" and self.shipment is None
+
+
+class OrderLine(Answer):
+    """One product of an order, and every move that was ever made for it."""
+
+    quantity: Decimal | None = None
+    product: Product | None = None
+    moves: tuple[Move, ...] = ()
+    moves_recreated: tuple[int, ...] = ()
+
+    @property
+    def owed(self) -> Decimal:
+        """What was ordered and no move stands for yet: Tryton opens it with the next receipt."""
+        moved = sum(
+            (move.quantity for move in self.moves if move.id not in self.moves_recreated),
+            Decimal(0),
+        )
+        return max(Decimal(0), (self.quantity or Decimal(0)) - moved)
+
+
+class Warehouse(Answer):
+    """Where an order is to come in, and where it is kept."""
+
+    input_location: int
+    storage_location: int
+
+
+class Order(Answer):
+    """A purchase order, with all that is needed to receive it."""
+
+    number: str | None = None
+    state: str
+    party: int
+    warehouse: Warehouse
+    lines: tuple[OrderLine, ...] = ()
+
+
+class Field(Answer):
+    """A field of a model."""
+
+    model: str
+    name: str
+
+
+class Lot(Answer):
+    """A lot, with those of its dates that were asked for."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    number: str
+
+
+class Incoming(Answer):
+    """A move of goods from the supplier into a shipment."""
+
+    product: Product
+    unit: Unit
+    quantity: Decimal
+    lot: Lot | None = None
+
+
+class Supply(Answer):
+    """A supplier shipment."""
+
+    number: str | None = None
+    state: str
+    incoming_moves: tuple[Incoming, ...] = ()
+
+    def __str__(self) -> str:
+        return f"shipment {self.number or self.id}"
+
+
+def _gtin(code: str) -> str | None:
+    digits = code.strip()
+    return digits.zfill(14) if re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", digits) else None

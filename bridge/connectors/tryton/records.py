@@ -1,0 +1,136 @@
+"""What Tryton must have before a receipt can be booked: company, order, bin, lot."""
+
+from datetime import date
+
+from bridge.connectors.tryton.answers import (
+    MOVE_FIELDS,
+    PRODUCT_FIELDS,
+    Answer,
+    Field,
+    Lot,
+    Order,
+)
+from bridge.connectors.tryton.arrival import Goods
+from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.rest import Rest
+from bridge.connectors.tryton.verdict import ORDER_BUSY, SETTING_WRONG, Stopped
+from bridge.outcome import Refused, TryLater
+
+
+class Records:
+    """What there is, by the names the office and the labels know it by.
+
+    Every method raises `Stopped` where it is not there, or not as it must be.
+    """
+
+    def __init__(self, rest: Rest, config: Config) -> None:
+        self._config = config
+        self._rest = rest
+
+    async def company(self) -> int:
+        """Return the company's id; the first time, see that the settings fit this Tryton."""
+        if self._rest.company is None:
+            company = self._config.company
+            if isinstance(company, str):
+                rows = await self._rest.find(
+                    "company.company", Answer, [["party.name", "=", company]]
+                )
+                if len(rows) != 1:
+                    why = f"Tryton has {len(rows) or 'no'} companies named {company}"
+                    raise Stopped(TryLater(why, SETTING_WRONG))
+                company = rows[0].id
+            await self._check_fields()
+            self._rest.company = company
+        return self._rest.company
+
+    async def _check_fields(self) -> None:
+        config = self._config
+        needed = {("product.product", config.sku_field)}
+        if config.lots:
+            dates = (config.lot_expiry_field, config.lot_best_before_field)
+            needed |= {("stock.lot", name) for name in ("number", *dates) if name}
+        anyone = [[["model", "=", model], ["name", "=", name]] for model, name in needed]
+        rows = await self._rest.find("ir.model.field", Field, ["OR", *anyone], ("model", "name"))
+        if lacks := needed - {(row.model, row.name) for row in rows}:
+            names = ", ".join(sorted(f"{model}.{name}" for model, name in lacks))
+            why = f"Tryton has no {names}: a setting is wrong, or a module is not activated"
+            raise Stopped(TryLater(why, SETTING_WRONG))
+
+    async def order(self, name: str, company: int) -> Order:
+        """Return the one order of that name that is being processed for the warehouse."""
+        product = [*PRODUCT_FIELDS, self._config.sku_field]
+        if self._config.lots:
+            product.append("lot_required")
+        fields = [
+            *("number", "state", "party", "lines.quantity", "lines.moves_recreated"),
+            *("warehouse.input_location", "warehouse.storage_location"),
+            *(f"lines.product.{name}" for name in product),
+            *(f"lines.moves.{name}" for name in MOVE_FIELDS),
+        ]
+        domain = [
+            [self._config.order_by, "=", name],
+            ["warehouse.code", "=", self._config.warehouse],
+            ["company", "=", company],
+        ]
+        rows = await self._rest.find("purchase.purchase", Order, domain, fields)
+        if len(rows) != 1:
+            found = f"{len(rows) or 'no'} purchase orders {name}"
+            why = f"warehouse {self._config.warehouse} has {found}"
+            raise Stopped(Refused("unknown_document", why))
+        order = rows[0]
+        if order.state == "confirmed":
+            raise Stopped(TryLater(f"order {name} is about to be processed", ORDER_BUSY))
+        if order.state != "processing":
+            raise Stopped(Refused("unknown_document", f"order {name} is {order.state}"))
+        return order
+
+    async def check_period(self, day: date, company: int) -> None:
+        """See that `day` lies in no closed period.
+
+        Tryton 8.2 itself books into one when only the shipment has the date.
+        """
+        closed = [["state", "=", "closed"], ["date", ">=", day], ["company", "=", company]]
+        if await self._rest.find("stock.period", Answer, closed):
+            why = f"{day} lies in a closed stock period"
+            raise Stopped(Refused("closed_period", why))
+
+    async def location(self, code: str, warehouse: int) -> int:
+        """Return the id of the storage location with that code in the warehouse."""
+        rows = await self._rest.find(
+            "stock.location",
+            Answer,
+            [
+                ["code", "=", code],
+                ["type", "=", "storage"],
+                ["parent", "child_of", [warehouse], "parent"],
+            ],
+        )
+        if len(rows) != 1:
+            why = f"warehouse {self._config.warehouse} has {len(rows) or 'no'} locations {code}"
+            raise Stopped(Refused("refused", why))
+        return rows[0].id
+
+    async def lot(self, product: int, goods: Goods) -> int:
+        """Return the id of the lot, made or completed as needed. A lot alone is no stock."""
+        dates = {
+            field: day
+            for field, day in (
+                (self._config.lot_expiry_field, goods.expiry),
+                (self._config.lot_best_before_field, goods.best_before),
+            )
+            if field is not None and day is not None
+        }
+        named = {"number": goods.lot, "product": product}
+        domain = [[field, "=", value] for field, value in named.items()]
+        rows = await self._rest.find("stock.lot", Lot, domain, ("number", *dates))
+        if not rows:
+            return (await self._rest.make("stock.lot", Lot, named | dates, ("number",))).id
+        lot = min(rows, key=lambda row: row.id)
+        known = lot.model_extra or {}
+        for field, day in dates.items():
+            if known.get(field) not in (None, day):
+                why = f"lot {goods.lot} of {goods}: {field} is {known[field]}, the label says {day}"
+                raise Stopped(Refused("refused", why))
+        if missing := {field: day for field, day in dates.items() if known.get(field) is None}:
+            await self._rest.change("stock.lot", lot.id, missing)
+        return lot.id
