@@ -6,7 +6,8 @@ content with its check digits. What fits nothing is `Unknown`, a value that a st
 Typed fields (`gtin`, `lot`, `expiry` ...) hold only what is sound; what is wrong with the rest of
 the label is in `problems`, a sentence each. `text` always has all of the label.
 
-Source: GS1 General Specifications, ISO/IEC 15424 (AIM identifiers), GS1 Digital Link.
+Source: GS1 General Specifications, ISO/IEC 15424 (AIM identifiers), GS1 Digital Link; other labels
+as their modules in `contract.codes` say.
 
 >>> identify(b"]C10105901234123457" + b"10LOT7").lot
 'LOT7'
@@ -20,11 +21,11 @@ Source: GS1 General Specifications, ISO/IEC 15424 (AIM identifiers), GS1 Digital
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import ClassVar, Literal
 
+from contract.codes.books import price_of, publication_of, typed_publication
 from contract.codes.cards import (
     COMMANDS,
     CommandWord,
@@ -43,6 +44,7 @@ from contract.codes.carriers import (
     without_ecis,
 )
 from contract.codes.checks import is_digits
+from contract.codes.compressed_link import is_compressed
 from contract.codes.dates import REFERENCE_YEAR, date_of
 from contract.codes.digital_link import is_web_address, read_link
 from contract.codes.gs1 import (
@@ -53,8 +55,30 @@ from contract.codes.gs1 import (
     read_elements,
     read_pairs,
 )
-from contract.codes.gtin import LENGTHS, canonical_gtin, from_upc_e, in_store
+from contract.codes.gtin import LENGTHS, canonical_gtin, from_upc_e
+from contract.codes.hibc import read_hibc
+from contract.codes.in_store import InStoreLayout, read_in_store
+from contract.codes.kinds import (
+    Badge,
+    Command,
+    Document,
+    Elements,
+    Gs1,
+    Gtin,
+    Hibc,
+    Identifier,
+    Location,
+    Mh10,
+    Mode,
+    Quantity,
+    Reason,
+    Sscc,
+    Tracking,
+    Unknown,
+)
 from contract.codes.measures import Measure, measure_of
+from contract.codes.mh10 import day_of, is_mh10, read_mh10
+from contract.codes.tracking import LONGEST, TrackingMatch, carriers_of, postcode_of
 from contract.values import Document as DocumentName
 
 __all__ = [
@@ -68,14 +92,19 @@ __all__ = [
     "DocumentPattern",
     "Gs1",
     "Gtin",
+    "Hibc",
     "Identifier",
+    "InStoreLayout",
     "Location",
     "Measure",
+    "Mh10",
     "Mode",
     "Quantity",
     "Reason",
     "Rules",
     "Sscc",
+    "Tracking",
+    "TrackingMatch",
     "Unknown",
     "command_card",
     "identify",
@@ -88,154 +117,14 @@ MAX_NAME = 128
 
 DEFAULT_RULES = Rules()
 
-Elements = tuple[tuple[str, str], ...]
-"""GS1 elements in label order: (AI, value), the value as the label has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Label:
-    text: str
-    """What the label says, without the AIM identifier."""
-    symbology: str | None = None
-    """The AIM identifier, where the scanner or the start of the data gave one."""
-    problems: tuple[str, ...] = ()
-    """What is wrong with it, a sentence each; empty for a sound label."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gtin(_Label):
-    """A trade item number and nothing else: EAN, UPC, ITF-14."""
-
-    kind: ClassVar[Literal["gtin"]] = "gtin"
-    gtin: str
-    """14 digits, check digit verified."""
-    add_on: str | None = None
-    """The 2 or 5 digits beside an EAN: an issue number or a price."""
-
-    @property
-    def in_store(self) -> bool:
-        """Whether it is a shop's own number, which may hold a weight or price."""
-        return in_store(self.gtin)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sscc(_Label):
-    """A handling unit and nothing else."""
-
-    kind: ClassVar[Literal["sscc"]] = "sscc"
-    sscc: str
-    """18 digits, check digit verified."""
-    elements: Elements = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gs1(_Label):
-    """A GS1 element string or Digital Link."""
-
-    kind: ClassVar[Literal["gs1"]] = "gs1"
-    elements: Elements = ()
-    rest: tuple[str, ...] = ()
-    """Pieces that no application identifier explains."""
-    gtin: str | None = None
-    """Of the item itself (AI 01), or of an EAN symbol this one belongs to."""
-    content: str | None = None
-    """GTIN of the items inside (AI 02); `count` says how many."""
-    sscc: str | None = None
-    lot: str | None = None
-    serial: str | None = None
-    expiry: date | None = None
-    """AI 17, or the day of AI 7003."""
-    best_before: date | None = None
-    produced: date | None = None
-    count: int | None = None
-    """Items inside (AI 37), or items of a variable-measure item (AI 30)."""
-    measures: tuple[Measure, ...] = ()
-    order: str | None = None
-    """The customer's purchase order number (AI 400)."""
-
-    @property
-    def net_weight(self) -> Measure | None:
-        """The net weight, in the unit of the label."""
-        return next((m for m in self.measures if m.what == "net weight"), None)
-
-    @property
-    def gross_weight(self) -> Measure | None:
-        """The gross weight, in the unit of the label."""
-        return next((m for m in self.measures if m.what == "gross weight"), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location(_Label):
-    """A bin, dock door or staging place."""
-
-    kind: ClassVar[Literal["location"]] = "location"
-    name: str
-    """As on the card; for a GLN its 13 digits, with ``/`` and the extension where there is one."""
-    elements: Elements = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badge(_Label):
-    """Who works here."""
-
-    kind: ClassVar[Literal["badge"]] = "badge"
-    operator: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document(_Label):
-    """A purchase order, despatch advice, count sheet or the like."""
-
-    kind: ClassVar[Literal["document"]] = "document"
-    document: DocumentName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity(_Label):
-    """A quantity card."""
-
-    kind: ClassVar[Literal["quantity"]] = "quantity"
-    value: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mode(_Label):
-    """A card that asks for another job."""
-
-    kind: ClassVar[Literal["mode"]] = "mode"
-    mode: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason(_Label):
-    """A reason card."""
-
-    kind: ClassVar[Literal["reason"]] = "reason"
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command(_Label):
-    """A command card whose check digits are right."""
-
-    kind: ClassVar[Literal["command"]] = "command"
-    command: CommandWord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown(_Label):
-    """Nothing of the above. With a problem it nearly was something; without, it is just text."""
-
-    kind: ClassVar[Literal["unknown"]] = "unknown"
-
-
-Identifier = (
-    Gtin | Sscc | Gs1 | Location | Badge | Document | Quantity | Mode | Reason | Command | Unknown
-)
-
 # str.strip() without these would take the GS off the end of an element string too.
 _BLANKS = " \t\r\n"
 _COMPOSITE = re.compile(r"([0-9]{8}|[0-9]{12,13})\|?\]e0(.+)", re.DOTALL)
+_WITH_ADD_ON = re.compile(r"([0-9]{8}|[0-9]{12,13})\](?:E1([0-9]{2})|E2([0-9]{5}))")
+_BARE_ADD_ON = re.compile(r"(977[0-9]{10})([0-9]{2})|(97[89][0-9]{10})([0-9]{5})")
+_ITF = frozenset({"]I0", "]I1", "]I3"})
+_SPACED = 2 * LONGEST + 2
+"""Characters of the longest parcel number with a blank around each of its digits."""
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 # Elements strong enough to be believed where no AIM identifier and no FNC1 says GS1: digits with a
 # check digit of their own.
@@ -265,10 +154,14 @@ def identify(
     text = without_ecis(text, symbology)
     if len(data) > MAX_DATA:
         return replace(_unknown(text, f"it is longer than {MAX_DATA} bytes"), symbology=symbology)
-    found = _identify(
-        text.strip(_BLANKS), symbology, rules, today.year if today else REFERENCE_YEAR
-    )
+    found = _identify(_trimmed(text), symbology, rules, today.year if today else REFERENCE_YEAR)
     return replace(found, text=text, symbology=symbology)
+
+
+def _trimmed(text: str) -> str:
+    bare = text.strip(_BLANKS)
+    # The last character of a HIBC label is its check character, and that can be a blank.
+    return text.lstrip(_BLANKS).rstrip("\t\r\n") if bare[:1] == "+" else bare
 
 
 def _identify(text: str, symbology: str | None, rules: Rules, year: int) -> Identifier:
@@ -277,17 +170,24 @@ def _identify(text: str, symbology: str | None, rules: Rules, year: int) -> Iden
     if symbology in ADD_ONS:
         return _unknown(text, "it is the add-on of another code")
     if symbology in RETAIL_CARRIERS:
-        return _retail(text, symbology, year)
+        return _enriched(_retail(text, symbology, year), rules)
+    if is_mh10(text):
+        return _mh10(text, year)
     if is_web_address(text):
         return _link(text, year)
     if symbology in GS1_CARRIERS:
-        return _gs1(text, _bracketed(text, year) or read_elements(text, year))
-    return (
+        parcel = _gs1_parcel(text, rules)
+        return parcel or _gs1(text, _bracketed(text, year) or read_elements(text, year))
+    found = (
         _card(text, rules)
+        or _publication(text, symbology)
         or _numbers(text, symbology, rules)
         or _bare_gs1(text, symbology, year)
+        or _hibc(text, year)
+        or _parcel(text, symbology, rules)
         or _unknown(text, *_doubts(text, symbology))
     )
+    return _enriched(found, rules)
 
 
 def _unknown(text: str, *problems: str) -> Unknown:
@@ -301,6 +201,10 @@ def _doubts(text: str, symbology: str | None) -> tuple[str, ...]:
 
 def _retail(text: str, symbology: str | None, year: int) -> Identifier:
     """EAN and UPC, alone, with an add-on behind, or with a composite component above."""
+    beside = _WITH_ADD_ON.fullmatch(text)
+    if beside:
+        item = _retail(beside[1], symbology, year)
+        return replace(item, add_on=beside[2] or beside[3]) if isinstance(item, Gtin) else item
     composite = _COMPOSITE.fullmatch(text)
     if composite:
         item = _retail(composite[1], symbology, year)
@@ -330,6 +234,8 @@ def _retail(text: str, symbology: str | None, year: int) -> Identifier:
 def _link(text: str, year: int) -> Identifier:
     link = read_link(text)
     if link is None:
+        if is_compressed(text):
+            return _unknown(text, "this GS1 Digital Link is compressed; print it uncompressed")
         return _unknown(text, "this web address is no GS1 Digital Link")
     message = read_pairs(link.pairs, year)
     problems = dict.fromkeys((*link.problems, *message.problems))
@@ -395,6 +301,43 @@ def _numbers(text: str, symbology: str | None, rules: Rules) -> Identifier | Non
     return Gtin(text, gtin=gtin) if gtin else None
 
 
+def _publication(text: str, symbology: str | None) -> Gtin | None:
+    """A book or periodical as printed, or as a scanner without AIM ids sends it with its add-on."""
+    if symbology is not None:
+        return None
+    gtin = typed_publication(text)
+    if gtin:
+        return Gtin(text, gtin=gtin)
+    beside = _BARE_ADD_ON.fullmatch(text)
+    if beside:
+        gtin = canonical_gtin(beside[1] or beside[3])
+        return Gtin(text, gtin=gtin, add_on=beside[2] or beside[4]) if gtin else None
+    return None
+
+
+def _enriched(found: Identifier, rules: Rules) -> Identifier:
+    """Add what the digits of a trade item number say by themselves: publication, weight, price."""
+    if not isinstance(found, Gtin):
+        return found
+    publication = publication_of(found.gtin)
+    if publication:
+        price = price_of(found.add_on or "") if publication.kind != "issn" else None
+        value, currency = price or (None, None)
+        return replace(found, publication=publication, price=value, currency=currency)
+    contents = read_in_store(found.gtin, rules.in_store_layouts)
+    if contents is None:
+        return found
+    return replace(
+        found,
+        problems=(*found.problems, contents.problem) if contents.problem else found.problems,
+        item=contents.item,
+        net_weight=contents.weight,
+        price=contents.price,
+        currency=contents.currency,
+        count=contents.count,
+    )
+
+
 def _bare_gs1(text: str, symbology: str | None, year: int) -> Identifier | None:
     """An element string whose carrier is not known: typed, or from a scanner without AIM ids."""
     if symbology is not None:
@@ -449,6 +392,7 @@ def _fields(text: str, message: Message, elements: Elements, sound: dict[str, st
         return date_of(value[:6], message.this_year) if value else None
 
     count = sound.get("37") or sound.get("30")
+    price, currency = _price(sound)
     measures = (measure_of(ai, value) for ai, value in sound.items())
     return Gs1(
         text,
@@ -465,5 +409,126 @@ def _fields(text: str, message: Message, elements: Elements, sound: dict[str, st
         produced=day("11"),
         count=int(count) if count else None,
         measures=tuple(measure for measure in measures if measure),
+        price=price,
+        currency=currency,
         order=sound.get("400"),
+    )
+
+
+def _price(sound: dict[str, str]) -> tuple[Decimal | None, str | None]:
+    ai = next((ai for ai in sound if ai[:3] in {"392", "393"}), None)
+    if ai is None:
+        return None, None
+    currency, digits = (sound[ai][:3], sound[ai][3:]) if ai[2] == "3" else (None, sound[ai])
+    return Decimal(digits).scaleb(-int(ai[3])), currency
+
+
+def _hibc(text: str, year: int) -> Identifier | None:
+    label = read_hibc(text, year) if text[0] in "+*" else None
+    if label is None:
+        return None
+    if not label.elements:
+        return _unknown(text, *label.problems)
+    sound = dict(label.sound)
+    return Hibc(
+        text,
+        problems=label.problems,
+        elements=label.elements,
+        check_ok=label.check_ok,
+        labeler=sound.get("labeler"),
+        product=sound.get("product"),
+        unit=int(sound["unit"]) if "unit" in sound else None,
+        lot=sound.get("lot"),
+        serial=sound.get("serial"),
+        expiry=label.expiry,
+        produced=label.produced,
+        quantity=Decimal(sound["quantity"]) if "quantity" in sound else None,
+        link=sound.get("link"),
+    )
+
+
+def _mh10(text: str, year: int) -> Identifier:
+    label = read_mh10(text, year)
+    if not label.elements:
+        return _unknown(text, *label.problems)
+    if label.formats == ("05",):
+        message = read_pairs(list(label.elements), year)
+        return _gs1(text, replace(message, rest=label.rest, problems=label.problems))
+    sound = dict(label.sound)
+
+    def first(*names: str) -> str | None:
+        return next((sound[name] for name in names if name in sound), None)
+
+    def day(*names: str) -> date | None:
+        return day_of(first(*names) or "", year)
+
+    amount, unit = first("Q"), None
+    if amount is None and "7Q" in sound:
+        amount, unit = sound["7Q"][:-2], sound["7Q"][-2:]
+    return Mh10(
+        text,
+        problems=label.problems,
+        elements=label.elements,
+        formats=label.formats,
+        rest=label.rest,
+        complete=label.complete,
+        part=first("P"),
+        supplier_part=first("1P", "PNR"),
+        gtin=first("8P", "01"),
+        lot=first("1T", "LOT", "10"),
+        serial=first("S", "SER", "21"),
+        # Pharmacies (9N) write the expiry date as a plain date.
+        expiry=day("14D", "17", *(("D",) if "9N" in sound else ())),
+        produced=day("16D", "11"),
+        quantity=Decimal(amount) if amount else None,
+        unit=unit,
+        order=first("K", "400"),
+        origin=first("4L"),
+        date_code=first("9D", "10D"),
+        plate=first("1J", "2J", "3J", "4J", "5J", "6J"),
+        tracking=first("tracking"),
+    )
+
+
+def _parcel(text: str, symbology: str | None, rules: Rules) -> Tracking | None:
+    """A parcel number; people copy it with the blanks it is printed with."""
+    number = text.replace(" ", "") if len(text) <= _SPACED else ""
+    matches = _known(carriers_of(number), rules)
+    if symbology in _ITF:
+        matches = tuple(match for match in matches if match.checked)
+    if not matches:
+        return None
+    # Fourteen digits that no check digit vouches for are more often a GTIN misread.
+    sure = len(number) != 14 or any(match.checked for match in matches)
+    doubts = () if sure else ("it could also be a GTIN with a wrong check digit",)
+    return _tracking(text, number, matches, doubts)
+
+
+def _gs1_parcel(text: str, rules: Rules) -> Tracking | None:
+    """Some carriers print their numbers as GS1-128, with or without a separator behind the ZIP."""
+    number = text.replace(GS, "") if text[0] in "49" and len(text) <= _SPACED else ""
+    matches = _known(carriers_of(number, in_gs1=True), rules)
+    if not matches:
+        return None
+    found = _tracking(text, number, matches)
+    rest = number[3 + len(found.postcode) :] if found.postcode else number
+    route = (("420", found.postcode),) if found.postcode else ()
+    return replace(found, elements=(*route, (rest[:2], rest[2:])))
+
+
+def _known(matches: tuple[TrackingMatch, ...], rules: Rules) -> tuple[TrackingMatch, ...]:
+    if rules.carriers is None:
+        return matches
+    return tuple(match for match in matches if match.carrier in rules.carriers)
+
+
+def _tracking(
+    text: str, number: str, matches: tuple[TrackingMatch, ...], problems: tuple[str, ...] = ()
+) -> Tracking:
+    return Tracking(
+        text,
+        problems=problems,
+        matches=matches,
+        number=matches[0].number,
+        postcode=postcode_of(number),
     )

@@ -1,1 +1,1 @@
-"""What a label can say: check digits, GTINs, GS1 element strings, Digital Links, site cards."""
+"""What a label can say: GS1, EAN and UPC, HIBC, ISO 15434, parcel numbers, site cards."""

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, StringConstraints, field_validator
 
 from contract.codes.checks import mod97_10, mod97_10_holds
+from contract.codes.in_store import NATIONAL, Country, InStoreLayout
+from contract.codes.tracking import Carrier
 from contract.values import Document, Frozen
 
 CommandWord = Literal["DONE", "UNDO", "CANCEL", "ACK", "REPRINT", "HOLD", "OVERRIDE"]
@@ -80,6 +82,19 @@ class Rules(Frozen):
     gtin_in_plain_codes: bool = True
     """Whether 12, 13 or 14 digits with a right check digit are a GTIN in Code 39, plain Code 128
     and other symbologies that promise nothing about their content."""
+    in_store_country: Country | None = None
+    """Whose rules say what in-store numbers (EAN 02, 20 to 29) hold; without it nobody's do."""
+    in_store: Annotated[tuple[InStoreLayout, ...], Field(max_length=64)] = ()
+    """The shop's own layouts of in-store numbers, tried in this order, before the country's."""
+    carriers: tuple[Carrier, ...] | None = None
+    """Whose parcel numbers are known here; None for those of all carriers. An empty list turns
+    them off, so that a number of the site's own cannot pass for one by chance."""
+
+    @cached_property
+    def in_store_layouts(self) -> tuple[InStoreLayout, ...]:
+        """All layouts that count here, in the order they are tried."""
+        national = NATIONAL[self.in_store_country] if self.in_store_country else ()
+        return (*self.in_store, *national)
 
     @cached_property
     def prefixes(self) -> tuple[tuple[str, str], ...]:

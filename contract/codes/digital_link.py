@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from contract.codes.checks import is_digits
+from contract.codes.gs1 import definition_of
 from contract.codes.gtin import LENGTHS
 
 _QUALIFIERS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -27,6 +28,13 @@ _QUALIFIERS: dict[str, tuple[tuple[str, ...], ...]] = {
     **dict.fromkeys(("8017", "8018"), (("8019",),)),
 }
 """Key to the qualifiers that may follow it in the path, in this order."""
+_NAMES = {
+    "gtin": "01", "itip": "8006", "cpid": "8010", "gln": "414", "party": "417", "gsrnp": "8017",
+    "gsrn": "8018", "gcn": "255", "sscc": "00", "gdti": "253", "ginc": "401", "gsin": "402",
+    "grai": "8003", "giai": "8004", "gmn": "8013", "cpv": "22", "lot": "10", "ser": "21",
+    "cpsn": "8011", "glnx": "254", "refno": "8020", "srin": "8019",
+}  # fmt: skip
+"""Words that 1.0 to 1.2 allowed in place of AIs, in the path."""
 _ALL_QUALIFIERS = frozenset(ai for ways in _QUALIFIERS.values() for way in ways for ai in way)
 
 _URI = re.compile(
@@ -53,7 +61,8 @@ def is_web_address(text: str) -> bool:
 def read_link(text: str) -> Link | None:
     """Read a Digital Link, or return None for a web address that is none.
 
-    A GTIN of 8, 12 or 13 digits, as links of 1.2 have it, comes back with 14. Never raises.
+    A GTIN of 8, 12 or 13 digits and words such as ``gtin`` and ``ser``, as links up to 1.2 have
+    them, come back as 14 digits and as AIs. Never raises.
     """
     match = _URI.fullmatch(text)
     if match is None:
@@ -62,8 +71,11 @@ def read_link(text: str) -> Link | None:
     at = _key_position(segments)
     if at is None:
         return None
-    path = [(ai, unquote(v)) for ai, v in zip(segments[at::2], segments[at + 1 :: 2], strict=True)]
+    names, values = segments[at::2], segments[at + 1 :: 2]
+    path = [(_ai(name), unquote(value)) for name, value in zip(names, values, strict=True)]
     key, qualifiers = path[0][0], [ai for ai, _ in path[1:]]
+    if names[0] in _NAMES and not _fits(key, path[0][1]):
+        return None  # /party/ and /lot/ are words of other addresses too
     problems = ["the percent encoding is broken"] if _BROKEN.search(text) else []
     if qualifiers and not any(_in_order(qualifiers, way) for way in _QUALIFIERS[key]):
         problems.append(f"({key}) may not be followed by ({')('.join(qualifiers)})")
@@ -81,11 +93,20 @@ def read_link(text: str) -> Link | None:
 def _key_position(segments: list[str]) -> int | None:
     """Return where the key stands, going left from the end, two segments at a time."""
     for at in range(len(segments) - 2, 0, -2):
-        if segments[at] in _QUALIFIERS:
+        if _ai(segments[at]) in _QUALIFIERS:
             return at
-        if segments[at] not in _ALL_QUALIFIERS:
+        if _ai(segments[at]) not in _ALL_QUALIFIERS:
             return None
     return None
+
+
+def _ai(segment: str) -> str:
+    return _NAMES.get(segment, segment)
+
+
+def _fits(key: str, value: str) -> bool:
+    known = definition_of(key)
+    return known is not None and known.pattern.fullmatch(_padded(key, value)) is not None
 
 
 def _in_order(qualifiers: list[str], way: tuple[str, ...]) -> bool:
