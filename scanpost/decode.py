@@ -6,6 +6,8 @@ One hex string a line goes in on stdin, one JSON object a line comes out:
     {"kind": "gtin", "text": "5901234123457 ", ..., "gtin": "05901234123457", "problems": []}
     $ echo 532053202020202020312e323530206b670d0a | scanpost decode scale --driver mt_sics
     {"readings": [{"kind": "weight", "value": "1.250", "unit": "kg", "stable": true, ...}]}
+    $ echo 32313335303430303339373533 | scanpost decode barcode --set in_store_country=dk
+    {"kind": "gtin", ..., "item": "02135040000005", "price": "39.75", "currency": "DKK", ...}
 
 A line that is no hexadecimal gives `{"error": ...}` and never stops the rest.
 """
@@ -23,7 +25,7 @@ from typing import Any, BinaryIO, assert_never
 
 from pydantic import BaseModel, ValidationError
 
-from contract.identifiers import Identifier, Measure, identify
+from contract.identifiers import Identifier, Rules, Tracking, identify
 from drivers.kit import registry
 from drivers.kit.errors import DeviceMisconfigured
 from drivers.kit.readings import Noise, Reading, Refusal, Reply, Scan, Send, Weight
@@ -50,7 +52,11 @@ def main(arguments: list[str]) -> int:
             print(f"scanpost decode scale: {error}", file=sys.stderr)
             return 2
     else:
-        decode = _barcode(options.symbology)
+        try:
+            decode = _barcode(options.symbology, _rules(_settings(options.set)))
+        except ValueError as error:
+            print(f"scanpost decode barcode: {error}", file=sys.stderr)
+            return 2
     for line in _lines(sys.stdin.buffer):
         print(json.dumps(_answer(line, decode)), flush=True)
     return 0
@@ -74,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     barcode = commands.add_parser("barcode", help="each line is one code as scanned")
     barcode.add_argument(
         "--symbology", type=_symbology, help="the AIM identifier such as ]C1, if not in the data"
+    )
+    barcode.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of [codes], as in the gateway's configuration file; may be repeated",
     )
     return parser
 
@@ -128,16 +141,19 @@ def _scalar(value: str) -> Any:
         return value
 
 
+def _faults(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        for fault in error.errors(include_url=False)
+    )
+
+
 def _scale(driver: str, settings: dict[str, Any]) -> Decode:
     module = registry.load(driver)
     try:
         config: BaseModel = module.Config.model_validate({"driver": driver, **settings})
     except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-            for fault in error.errors(include_url=False)
-        )
-        raise DeviceMisconfigured(f"driver {driver}: {'; '.join(faults)}") from error
+        raise DeviceMisconfigured(f"driver {driver}: {_faults(error)}") from error
 
     def decode(frame: bytes) -> dict[str, Any]:
         decoder = module.dialogue(config).decoder
@@ -175,16 +191,25 @@ def _reading(reading: Reading) -> dict[str, Any]:
 # Barcodes
 
 
-def _barcode(symbology: str | None) -> Decode:
+def _rules(settings: dict[str, Any]) -> Rules:
+    try:
+        return Rules.model_validate(settings)
+    except ValidationError as error:
+        raise ValueError(_faults(error)) from error
+
+
+def _barcode(symbology: str | None, rules: Rules) -> Decode:
     today = datetime.now(UTC).date()
-    return lambda data: shown(identify(data, symbology, today=today))
+    return lambda data: shown(identify(data, symbology, rules, today))
 
 
 def shown(identifier: Identifier) -> dict[str, Any]:
     """Return an identifier as plain JSON values.
 
     `elements`, `gtin` and `problems` are always there.
-    `elements` is an object of AI to raw value, or a list of pairs where an AI comes twice.
+    `elements` is an object of AI (GS1), data identifier (MH10) or name (HIBC) to raw value, or a
+    list of pairs where one comes twice. `carrier` of a parcel number is null where it can be of
+    several carriers; `matches` has them all.
     """
     found = {field.name: getattr(identifier, field.name) for field in fields(identifier)}
     elements = found.pop("elements", ())
@@ -196,6 +221,7 @@ def shown(identifier: Identifier) -> dict[str, Any]:
         "elements": by_ai if len(by_ai) == len(elements) else [list(pair) for pair in elements],
         "gtin": found.pop("gtin", None),
         "problems": list(found.pop("problems")),
+        **({"carrier": identifier.carrier} if isinstance(identifier, Tracking) else {}),
         **{name: _plain(value) for name, value in found.items()},
     }
 
@@ -206,10 +232,10 @@ def _plain(value: Any) -> Any:
             return value.isoformat()
         case Decimal():
             return format(value, "f")
-        case Measure():
-            return {name: _plain(part) for name, part in value._asdict().items()}
         case BaseModel():
             return value.model_dump(mode="json")
+        case tuple() if hasattr(value, "_asdict"):
+            return {name: _plain(part) for name, part in value._asdict().items()}
         case tuple():
             return [_plain(part) for part in value]
         case _:
