@@ -70,6 +70,9 @@ url = "mqtt://127.0.0.1:{broker}"
 [web]
 listen = "127.0.0.1:{web}"
 
+"""
+
+_BOOKS_TOML = """\
 [target]
 connector = "sql"
 url = {books}
@@ -90,6 +93,8 @@ class Stack:
     dock_scale: MtSicsSimulator
     bench_scanner: ScannerSimulator
     feed: Feed
+    elsewhere: bool = False
+    """Whether the bridge writes to a target of the caller's, and not to `books`."""
 
     @property
     def outbox(self) -> Path:
@@ -108,8 +113,12 @@ class Stack:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Stack]:
+async def running(folder: Path, target: str | None = None) -> AsyncIterator[Stack]:
     """Start everything under `folder`; at the end stop every process, by its pid.
+
+    Args:
+        folder: for stores, ledger, books and logs.
+        target: the bridge's `[target]` table, as TOML; None writes to books in `folder`.
 
     Raises:
         scanpost.demo.processes.NotUp: a part did not come up.
@@ -151,8 +160,8 @@ async def running(folder: Path) -> AsyncIterator[Stack]:
                 ledger=json.dumps(str(folder / "ledger.db")),
                 broker=mqtt.port,
                 web=bridge_port,
-                books=json.dumps(f"sqlite+aiosqlite:///{folder / 'books.db'}"),
-            ),
+            )
+            + (_own_books(folder) if target is None else target),
         )
         for process in (mqtt, bridge, gateway):
             parts.push_async_callback(process.stop)
@@ -172,7 +181,12 @@ async def running(folder: Path) -> AsyncIterator[Stack]:
             dock_scale,
             bench_scanner,
             feed,
+            elsewhere=target is not None,
         )
+
+
+def _own_books(folder: Path) -> str:
+    return _BOOKS_TOML.format(books=json.dumps(f"sqlite+aiosqlite:///{folder / 'books.db'}"))
 
 
 def _daemon(name: str, folder: Path, port: int, config: str) -> Process:

@@ -23,7 +23,7 @@ class Office:
         self._server = server
         self._seeded: dict[str, Any] = server.built.seeded
 
-    def order(self, **quantities: float) -> str:
+    def order(self, reference: str = "", **quantities: float) -> str:
         """Order goods from the supplier, and return the number: `order(widget=100, beans=25.5)`."""
         supplier = self._seeded["supplier"]
         rows = [
@@ -35,6 +35,7 @@ class Office:
             {
                 "company": self._seeded["company"],
                 "party": supplier,
+                "reference": reference,
                 "invoice_address": self._value(
                     "SELECT id FROM party_address WHERE party = ?", supplier
                 ),
@@ -111,6 +112,22 @@ class Office:
         )
         assert len({row[0] for row in rows}) == len(rows), f"a lot exists twice: {rows}"
         return {row[0]: (row[1], row[2]) for row in rows}
+
+    def references(self) -> list[str]:
+        """Reference of every supplier shipment there is, one for each."""
+        return sorted(row[0] for row in self._rows("SELECT reference FROM stock_shipment_in"))
+
+    def received(self, order: str) -> dict[tuple[str, str | None], float]:
+        """What came in of an order, by product and lot, by its moves that were done."""
+        names = {number: name for name, number in self._seeded["products"].items()}
+        rows = self._rows(
+            "SELECT m.product, t.number, sum(m.quantity) FROM stock_move m"
+            " JOIN purchase_line l ON m.origin = 'purchase.line,' || l.id"
+            " JOIN purchase_purchase p ON p.id = l.purchase LEFT JOIN stock_lot t ON t.id = m.lot"
+            " WHERE p.number = ? AND m.state = 'done' GROUP BY m.product, t.number",
+            order,
+        )
+        return {(names[product], lot): quantity for product, lot, quantity in rows}
 
     def in_lots(self, reference: object) -> list[tuple[str | None, float]]:
         """Lot and quantity of every move that came in with that reference."""

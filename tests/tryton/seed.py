@@ -51,10 +51,12 @@ def main(settings: str, out: Path) -> None:
         "serum": _product("Serum", "SER-1", category, gtin="5901234123457", lots=True),
         "beans": _product("Coffee beans", "BEAN-1", category, unit="Kilogram"),
         "gadget": _product("Gadget", "GAD-1", category),
+        "coffee": _product("Bag of coffee", "BAG-1", category, gtin="9506000134352"),
+        "vaccine": _product("Vaccine", "VAC-1", category, gtin="012345678905"),
     }
     supplier = _supplier("Acme Supply")
     store = _only("stock.location", ("code", "=", "STO"))
-    for code in ("A-01-01", "A-01-02"):
+    for code in ("A-01-01", "A-01-02", "DOCK-1"):
         Model.get("stock.location")(name=code, code=code, type="storage", parent=store).save()
     seeded = {
         "database": DATABASE,

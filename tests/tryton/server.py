@@ -290,13 +290,18 @@ class Server:
         return (self.folder / "server.log").read_text(errors="replace")
 
 
-def target(server: Server, key_file: Path) -> str:
-    """Return the `[target]` table of a bridge that writes to `server`."""
+def target(server: Server, key_file: Path, *, url: str | None = None) -> str:
+    """Return the `[target]` table of a bridge that writes to `server`, maybe by way of `url`.
+
+    Writes the key it needs to `key_file`.
+    """
+    key_file.touch(0o600)
+    key_file.write_text(str(server.built.seeded["key"]))
     seeded = server.built.seeded
     return (
         "[target]\n"
         'connector = "tryton"\n'
-        f'url = "{server.url}"\n'
+        f'url = "{url or server.url}"\n'
         f'database = "{DATABASE}"\n'
         f'api_key_file = "{key_file}"\n'
         f"company = {seeded['company']}\n"
@@ -322,14 +327,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as forgotten:
         folder = given.folder or Path(forgotten)
         folder.mkdir(parents=True, exist_ok=True)
-        key_file = folder / "api-key"
-        key_file.touch(0o600)
-        key_file.write_text(str(built.seeded["key"]))
         server = Server(built, folder, given.port)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.start()
         try:
-            sys.stdout.write(target(server, key_file))
+            sys.stdout.write(target(server, folder / "api-key"))
             sys.stdout.write(f"# open purchase orders: {built.seeded['orders']}\n")
             sys.stdout.flush()
             signal.pause()
