@@ -3,7 +3,7 @@ r"""Toledo 8217 and 8213, Magellan and other checkout scales with the same dialo
 The scale is asked with ``W``. It answers ``STX digits [N] CR``, or ``STX ? status CR`` when it has
 no weight to give. Neither tells the unit.
 
-Of the status only bits 0 to 4 decide; makers disagree on 5 and 6, and 7 is parity:
+Of the status bits 0 to 4 decide; 7 is parity, and of 5 and 6 makers disagree: see `Config.profile`.
 
 | bit | meaning |
 |---|---|
@@ -12,6 +12,9 @@ Of the status only bits 0 to 4 decide; makers disagree on 5 and 6, and 7 is pari
 | 2 | under zero |
 | 3 | outside the zero-capture range |
 | 4 | at the centre of zero: no fault, there is just nothing to weigh |
+
+`Config.probe` asks at opening whether it is such a scale at all: with ``E`` it echoes each byte
+that comes, until ``F``.
 
 Source: Datalogic DIVA service manual, p. 45 to 51; Salter Brecknell 3700LP, p. 11 (8213); Global
 Industrial 412584, p. 25.
@@ -27,7 +30,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from drivers.kit.readings import Dialogue, Noise, Range, Reply, Step, Weight
+from drivers.kit.readings import (
+    Dialogue,
+    Measure,
+    Noise,
+    Range,
+    Refusal,
+    Reply,
+    ScaleCommand,
+    Step,
+    Weight,
+)
 
 STX, CR, QUERY = 0x02, 0x0D, 0x3F
 
@@ -36,7 +49,11 @@ MAX_FRAME = 16
 MAX_NOISE = 64
 """Bytes between frames that are reported together."""
 
-MOTION, OVER, UNDER, OUTSIDE, ZERO = 1, 2, 4, 8, 16
+MOTION, OVER, UNDER, OUTSIDE, ZERO, NET, BAD = 1, 2, 4, 8, 16, 32, 64
+PROBE = b"hello"
+
+COMMANDS: dict[ScaleCommand, bytes] = {"zero": b"Z", "tare": b"T", "clear_tare": b"C"}
+"""Each is answered with a status."""
 
 _WEIGHT = re.compile(rb"(?P<number>[0-9]{2,3}\.(?P<decimals>[0-9]{2,4}))(?P<net>N?)")
 _SEVEN_BITS = bytes(value & 0x7F for value in range(256))
@@ -57,6 +74,15 @@ class Config(BaseModel):
     decimals: int | None = Field(default=None, ge=2, le=4)
     """Digits behind the point this scale sends. A weight with another number of them is noise, so
     that a lost byte cannot change one. None takes 2 (lb), 3 (kg) and 4 (tenfold resolution)."""
+
+    profile: Literal["any", "magellan", "clone"] = "any"
+    """What bits 5 and 6 of the status mean to this scale's maker. ``any`` asks neither. To
+    ``magellan`` (Datalogic, Mettler-Toledo) 5 is a net weight and 6 always 1; to ``clone`` (as
+    Odoo's driver reads it) 5 is a net weight and 6 a command it does not know. Others have both
+    always 1 (Global Industrial): ``any``."""
+
+    probe: bool = False
+    """Whether the scale is asked for an echo first; the answers are ``echo on`` and ``echo``."""
 
     bits: Literal[7, 8] = 7
     """Data bits of the line. With 7, bit 7 is parity and is ignored."""
@@ -99,8 +125,9 @@ class Decoder:
 
     def quiet(self) -> list[Step]:
         """Drop the frame that was begun."""
-        stray, self._stray, self._pending = self._stray + self._pending, b"", b""
-        return [Noise(stray, "a frame without its end")] if stray else []
+        steps = self._stray_end()
+        begun, self._pending = self._pending, b""
+        return [*steps, Noise(begun, "a frame without its end")] if begun else steps
 
     def _strays(self, raw: bytes, text: bytes) -> list[Step]:
         self._stray += bytes(raw[at] for at in range(len(raw)) if text[at] not in _PADDING)
@@ -112,6 +139,8 @@ class Decoder:
 
     def _stray_end(self) -> list[Step]:
         stray, self._stray = self._stray, b""
+        if self._config.probe and stray.translate(self._mask) == PROBE:
+            return [Reply("echo", stray)]
         return [Noise(stray, "bytes outside any frame")] if stray else []
 
     def _frame(self, body: bytes, last: int, raw: bytes) -> Step:
@@ -138,12 +167,19 @@ class Decoder:
             measure="net" if match["net"] else "gross",
         )
 
-    def _status(self, status: int, raw: bytes) -> Weight:
+    def _status(self, status: int, raw: bytes) -> Step:
+        profile = self._config.profile
+        if profile == "clone" and status & BAD:
+            return Refusal("command", raw)
+        measure: Measure | None = None
+        if profile != "any":
+            measure = "net" if status & NET else "gross"
         return Weight(
             None,
             self._config.unit,
             stable=not status & MOTION,
             raw=raw,
+            measure=measure,
             range=_range(status),
             zero=bool(status & ZERO),
         )
@@ -182,4 +218,11 @@ def _range(status: int) -> Range:
 
 def dialogue(config: Config) -> Dialogue:
     """Ask for the weight, again and again."""
-    return Dialogue(Decoder(config), ask=b"W", every=config.every, within=config.within)
+    return Dialogue(
+        Decoder(config),
+        hello=b"E" + PROBE + b"F" if config.probe else b"",
+        ask=b"W",
+        every=config.every,
+        within=config.within,
+        commands=COMMANDS,
+    )

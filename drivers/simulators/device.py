@@ -83,3 +83,45 @@ class Device:
     def replug(self) -> None:
         """Put the cable back in."""
         self.cable.replug()
+
+
+PERIOD = 0.1
+"""Seconds between two frames of a device that speaks unasked: ten a second is usual."""
+
+
+class StreamingDevice(Device):
+    """A device that also speaks unasked; a subclass says in `unasked` what."""
+
+    def __init__(self, cable: Cable | None = None) -> None:
+        """Prepare a device on `cable`; without one it gets a pseudo-terminal of its own."""
+        super().__init__(cable)
+        self._mouth: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._mouth = asyncio.create_task(self._speak(), name=f"simulator {self.url} speaking")
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        try:
+            if self._mouth is not None:
+                self._mouth.cancel()
+                await asyncio.wait([self._mouth])
+        finally:
+            await super().__aexit__(*error)
+
+    async def _speak(self) -> None:
+        while True:
+            await asyncio.sleep(PERIOD)
+            if said := self.unasked():
+                await self.say(said)
+
+    def unasked(self) -> bytes:
+        """Return what the device says now, all by itself; nothing for silence."""
+        return b""
+
+    async def say(self, data: bytes) -> None:
+        """Send `data` to the host after what is being sent, unless the device is mute."""
+        async with self._turn:
+            await super().say(data)

@@ -3,13 +3,14 @@
 from decimal import Decimal
 
 from drivers.kit.readings import Range
-from drivers.scales.toledo_8217 import MOTION, OUTSIDE, OVER, UNDER, ZERO
+from drivers.scales.toledo_8217 import MOTION, NET, OUTSIDE, OVER, UNDER, ZERO
 from drivers.simulators.cable import Cable
 from drivers.simulators.device import Device, finite
 
 ALWAYS = 0x40
 """Bit 6 of a status: 1 on real scales."""
-NET = 0x20
+PASSED = 0x40
+"""The result of a self-test without failures."""
 CAPACITY = 100
 """What two digits before the point cannot show any more."""
 _RANGES: dict[Range, int] = {"ok": 0, "over": OVER, "under": UNDER, "fault": OUTSIDE}
@@ -70,6 +71,10 @@ class Toledo8217Simulator(Device):
                 return b"\x02E\r"
             case b"F":
                 self.echo = False
+            case b"A" | b"B":
+                return bytes([0x02, PASSED, 0x0D])
+            case b"H":
+                return self._weighed(more=1)
             case b"Z":
                 self._zero, self._tare = self.load, Decimal(0)
                 return self._status()
@@ -81,11 +86,12 @@ class Toledo8217Simulator(Device):
                 return self._status()
         return b""
 
-    def _weighed(self) -> bytes:
+    def _weighed(self, more: int = 0) -> bytes:
         if self.moving or self.range != "ok" or not 0 < self.shown < CAPACITY:
             return self._status()
         net = "N" if self._tare else ""
-        return f"\x02{self.shown:0{self.decimals + 3}.{self.decimals}f}{net}\r".encode()
+        decimals = self.decimals + more
+        return f"\x02{self.shown:0{decimals + 3}.{decimals}f}{net}\r".encode()
 
     def _status(self) -> bytes:
         status = ALWAYS | _RANGES[self.range]

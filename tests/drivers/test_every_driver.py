@@ -18,8 +18,12 @@ from tests.drivers.records import records
 ENDS = ("cr", "lf", "crlf", "tab", "etx", "none")
 
 SETTINGS: dict[str, list[dict[str, object]]] = {
-    "mt_sics": [{}],
-    "toledo_8217": [{}, {"bits": 8, "unit": "lb", "decimals": 2}],
+    "mt_sics": [{}, {"mode": "SNR", "unit": "kg"}],
+    "toledo_8217": [
+        {},
+        {"bits": 8, "unit": "lb", "decimals": 2},
+        {"profile": "magellan", "probe": True},
+    ],
     "lines": [
         {},
         {"prefix": "A", "suffix": "Z", "aim": "required", "no_read": "NR"},

@@ -1,3 +1,4 @@
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -6,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.kit.readings import Noise, Refusal, Reply, Step, Weight
+from drivers.kit.streams import open_stream
 from drivers.simulators.mt_sics import MtSicsSimulator
-from tests.drivers.conversation import dialogue
+from tests.drivers.conversation import CEILING, dialogue, talking
 from tests.drivers.records import records
 
 
@@ -57,7 +59,8 @@ def test_words_count_and_columns_do_not(line: bytes, value: str, unit: str | Non
 
 @pytest.mark.parametrize(
     ("line", "code"),
-    [(b"S I", "S I"), (b"S L", "S L"), (b"T I", "T I"), (b"T +", "T +"), (b"Z -", "Z -"),
+    [(b"S I", "S I"), (b"TI +", "TI +"), (b"ZI -", "ZI -"), (b"TA I", "TA I"),
+     (b"S L", "S L"), (b"T I", "T I"), (b"T +", "T +"), (b"Z -", "Z -"),
      (b"TA L", "TA L"), (b"I4 I", "I4 I"), (b"ES", "ES"), (b"ET", "ET"), (b"EL", "EL")],
 )  # fmt: skip
 def test_a_refusal_says_what_was_refused(line: bytes, code: str) -> None:
@@ -67,7 +70,9 @@ def test_a_refusal_says_what_was_refused(line: bytes, code: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b'I4 A "0123456789"', b"Z A", b"ZI S", b"ZI D", b"TAC A", b'I0 B 0 "S"', b"@ A"],
+    [b'I4 A "0123456789"', b'I1 A "01" "2.30" ""', b'I2 A "XS204 1.250 kg"', b"I3 A 2.10",
+     b'I10 A "bench 1"', b'I11 A "MS204TS"', b'I0 B 1 "TA"', b'I0 A 1 "TAC"',
+     b"Z A", b"ZI S", b"ZI D", b"TAC A", b'I0 B 0 "S"', b"@ A"],
 )  # fmt: skip
 def test_other_answers_are_replies(line: bytes) -> None:
     [step] = read(line + b"\r\n")
@@ -127,3 +132,86 @@ def test_the_simulator_shows_its_troubles() -> None:
     assert scale.answer(b"SI\r\nT\r\n") == b"S -\r\nT -\r\n"
     scale.range, scale.busy = "ok", True
     assert scale.answer(b"SI\r\n") == b"S I\r\n"
+
+
+@pytest.mark.parametrize("line", [b"S S      1.250   ", b"S S 1.250"])
+def test_a_blank_unit_is_the_configured_one(line: bytes) -> None:
+    [step] = dialogue("mt_sics", unit="kg").decoder.feed(line + b"\r\n")
+    assert isinstance(step, Weight)
+    assert (str(step.value), step.unit) == ("1.250", "kg")
+
+
+def test_an_overload_in_words_has_no_value() -> None:
+    [step] = read(b"=Overload=\r\n")
+    assert isinstance(step, Weight)
+    assert (step.value, step.range, step.usable) == (None, "over", False)
+
+
+@pytest.mark.parametrize(
+    ("letter", "measure"), [(b"N", "net"), (b"G", "gross"), (b"B", "gross"), (b"T", "tare")]
+)
+def test_the_print_key_s_line_is_a_weight_of_unknown_stability(letter: bytes, measure: str) -> None:
+    [step] = read(b"     " + letter + b"      -0.3749 g   \r\n")
+    assert isinstance(step, Weight)
+    assert (str(step.value), step.unit) == ("-0.3749", "g")
+    assert (step.stable, step.measure) == (None, measure)
+
+
+def test_a_scale_that_is_asked_can_be_told() -> None:
+    talk = dialogue("mt_sics")
+    assert talk.ask == b"SI\r\n"
+    assert talk.commands == {"zero": b"Z\r\n", "tare": b"T\r\n", "clear_tare": b"TAC\r\n"}
+
+
+@pytest.mark.parametrize("mode", ["SIR", "SR", "SNR"])
+def test_a_command_does_not_silence_a_scale_that_speaks_unasked(mode: str) -> None:
+    talk = dialogue("mt_sics", mode=mode)
+    scale = MtSicsSimulator(load=Decimal("1.250"))
+    scale.answer(talk.ask)
+    for command in talk.commands.values():
+        scale.answer(command)
+        assert scale.repeating == mode
+
+
+def test_only_a_scale_that_must_speak_can_be_too_silent() -> None:
+    bounds = {mode: dialogue("mt_sics", mode=mode).within for mode in ("SI", "SIR", "SR", "SNR")}
+    assert bounds == {"SI": 2.0, "SIR": 2.0, "SR": None, "SNR": None}
+
+
+@pytest.mark.parametrize("mode", ["SIR", "SR", "SNR"])
+async def test_a_load_is_told_unasked(mode: str) -> None:
+    async with (
+        MtSicsSimulator() as scale,
+        talking(scale.url, dialogue("mt_sics", mode=mode)) as heard,
+    ):
+        await heard.expect(lambda r: isinstance(r, Weight) and str(r.value) == "0.000")
+        await scale.take("1.250")
+        await heard.expect(lambda r: isinstance(r, Weight) and str(r.value) == "1.250")
+    assert scale.heard == f"{mode}\r\n".encode()
+
+
+async def test_a_scale_that_only_tells_settled_weights_keeps_moving_ones_to_itself() -> None:
+    scale = MtSicsSimulator()
+    scale.answer(b"SNR\r\n")
+    scale.load, scale.stable = Decimal("1.250"), False
+    assert scale.unasked() == b""
+    scale.stable = True
+    assert scale.unasked() == b"S S      1.250 kg\r\n"
+    assert scale.unasked() == b""
+
+
+async def test_a_mute_scale_says_nothing_unasked() -> None:
+    async with MtSicsSimulator() as scale, await open_stream(scale.url) as stream:
+        scale.mute = True
+        await stream.write(b"SIR\r\n")
+        async with asyncio.timeout(CEILING):
+            while scale.repeating is None:
+                await asyncio.sleep(0)
+        scale.mute = False
+        assert await asyncio.wait_for(stream.read(), CEILING) == b"S S      0.000 kg\r\n"
+
+
+def test_the_simulator_tells_what_it_is() -> None:
+    answer = MtSicsSimulator().answer(b"I0\r\nI1\r\n")
+    assert all(isinstance(step, Reply) for step in read(answer))
+    assert len(read(answer)) == 5

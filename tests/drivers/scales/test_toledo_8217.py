@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.kit.readings import Noise, Reply, Step, Weight
+from drivers.kit.readings import Noise, Refusal, Reply, Step, Weight
 from drivers.simulators.toledo_8217 import Toledo8217Simulator
-from tests.drivers.conversation import dialogue
+from tests.drivers.conversation import dialogue, talking
 from tests.drivers.records import records
 
 RANGE_OF_FLAG = {"over": "over", "under": "under", "outside-zero-capture": "fault"}
@@ -168,3 +168,44 @@ def test_the_simulator_shows_its_troubles() -> None:
     assert scale.answer(b"W") == b"\x02?B\r"
     scale.range, scale.load = "ok", Decimal("-0.500")
     assert scale.answer(b"W") == b"\x02?D\r"
+
+
+def test_profiles_read_bits_5_and_6() -> None:
+    assert weight(b"\x02?\x70\r").measure is None
+    assert weight(b"\x02?\x70\r", profile="magellan").measure == "net"
+    assert weight(b"\x02?\x50\r", profile="magellan").measure == "gross"
+    assert weight(b"\x02?\x30\r", profile="clone").measure == "net"
+    assert read(b"\x02?\x50\r", profile="clone") == [Refusal("command", b"\x02?\x50\r")]
+
+
+@pytest.mark.parametrize("profile", ["any", "magellan", "clone"])
+def test_no_profile_changes_a_weight(profile: str) -> None:
+    step = weight(b"\x0201.250N\r", profile=profile)
+    assert (step.value, step.measure) == (Decimal("1.250"), "net")
+
+
+def test_it_can_be_told_to_zero_and_to_tare() -> None:
+    talk = dialogue("toledo_8217")
+    assert (talk.hello, talk.ask) == (b"", b"W")
+    assert talk.commands == {"zero": b"Z", "tare": b"T", "clear_tare": b"C"}
+
+
+async def test_a_probe_is_echoed_and_weighing_goes_on() -> None:
+    async with (
+        Toledo8217Simulator(load=Decimal("1.250")) as scale,
+        talking(scale.url, dialogue("toledo_8217", probe=True)) as heard,
+    ):
+        await heard.expect(lambda r: isinstance(r, Weight))
+    assert [r.text for r in heard.readings if isinstance(r, Reply)] == ["echo on", "echo"]
+    assert not [r for r in heard.readings if isinstance(r, Noise)]
+
+
+def test_a_probe_nobody_echoes_is_no_echo() -> None:
+    steps = read(b"\x02E\rhell\x0201.250\r", probe=True)
+    assert [type(step) for step in steps] == [Reply, Noise, Weight]
+
+
+def test_the_simulator_tests_itself_and_weighs_finely() -> None:
+    scale = Toledo8217Simulator(load=Decimal("1.2505"))
+    assert scale.answer(b"AB") == b"\x02@\r\x02@\r"
+    assert scale.answer(b"H") == b"\x0201.2505\r"

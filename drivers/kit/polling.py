@@ -1,0 +1,15 @@
+"""How often a device is asked, and how long it may take: settings of every driver that asks."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Polled(BaseModel):
+    """The part of a driver's settings that says when to ask."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: float = Field(default=0.25, ge=0.1, le=60)
+    """Seconds between two weighings. Several makers want at least 0.1, and none gains below."""
+
+    within: float = Field(default=2.0, ge=0.1, le=60)
+    """Seconds the scale may stay silent before it counts as lost."""
