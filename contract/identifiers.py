@@ -182,6 +182,7 @@ def _identify(text: str, symbology: str | None, rules: Rules, year: int) -> Iden
         _card(text, rules)
         or _publication(text, symbology)
         or _numbers(text, symbology, rules)
+        or (_gs1_parcel(text, rules) if GS in text else None)
         or _bare_gs1(text, symbology, year)
         or _hibc(text, year)
         or _parcel(text, symbology, rules)

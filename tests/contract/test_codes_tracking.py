@@ -122,6 +122,7 @@ def test_a_postal_number_in_a_gs1_symbol_is_a_parcel(gap: str) -> None:
     found = read(f"42090245{gap}9261290336128704042634", "]C1")
     assert isinstance(found, Tracking)
     assert found.elements == (("420", "90245"), ("92", "61290336128704042634"))
+    assert read(f"42090245{GS}9261290336128704042634").kind == "tracking"
     wrong = read("420902459261290336128704042635", "]C1")
     assert isinstance(wrong, Gs1)
 
