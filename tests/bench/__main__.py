@@ -33,7 +33,7 @@ _TARGET = 2.5  # times the floor's median latency
 
 
 class TimeUp(BaseException):
-    """The run has taken long enough."""
+    """The run has taken long enough, or was told to end."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +55,8 @@ def main(arguments: list[str]) -> int:
         each for each in plan(quick=options.quick, rounds=rounds) if options.only in each.title
     ]
     work = Path(tempfile.mkdtemp(prefix="scanpost-bench-", dir=options.work))
-    signal.signal(signal.SIGALRM, _time_up)
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, _time_up)
     signal.alarm(_QUICK_LIMIT if options.quick else _LIMIT)
     began = time.monotonic()
     all_results: dict[str, Results] = {}

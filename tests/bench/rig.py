@@ -47,15 +47,19 @@ class Rig:
         self._stderr = folder / "stderr"
 
     def __enter__(self) -> Self:
-        self.broker_up()
+        with contextlib.ExitStack() as parts:
+            for scanner in self.scanners:
+                parts.callback(scanner.close)
+            parts.callback(self.broker.kill)
+            parts.callback(self.tap.close)
+            parts.callback(self.kill)
+            self.broker_up()
+            self._parts = parts.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kill()
-        self.tap.close()
-        self.broker.kill()
-        for scanner in self.scanners:
-            scanner.close()
+        # A run that is stopped while it tidies up must still end every process.
+        self._parts.close()
 
     @property
     def pid(self) -> int:
