@@ -1,16 +1,20 @@
 """Every scan and every settled weight becomes one `Reading`: device to MQTT, and no job."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from contract.identifiers import Gs1, Gtin, Identifier, Sscc
+from contract.identifiers import Identifier, Sscc
 from contract.transactions import Reading
-from contract.values import Item
+from contract.values import Quantity
 from gateway.stations.job import Given, Scanned, Signal, Step, View, Weighed
+from gateway.stations.labels import Much, on_label
 
 _SHOWN = 200  # characters of a label that the operator is told; the transaction has all of them
+
+_MOST = Decimal(1_000_000_000)
 
 
 class Config(BaseModel):
@@ -62,19 +66,20 @@ def view(config: Config, state: State) -> View:
 
 
 def _reading(identifier: Identifier) -> Reading:
-    plain = Reading(text=identifier.text, identifier=identifier.kind)
-    match identifier:
-        case Gtin(gtin=gtin):
-            return plain.model_copy(update={"item": Item(gtin=gtin)})
-        case Sscc(sscc=sscc):
-            return plain.model_copy(update={"sscc": sscc})
-        case Gs1(gtin=gtin):
-            said = {
-                "item": Item(gtin=gtin) if gtin else None,
-                "lot": identifier.lot,
-                "serial": identifier.serial,
-                "sscc": identifier.sscc,
-            }
-            return plain.model_copy(update=said)
-        case _:
-            return plain
+    said = on_label(identifier)
+    return Reading(
+        text=identifier.text,
+        identifier=identifier.kind,
+        item=said.item,
+        lot=said.lot if said.fits else None,
+        serial=said.serial if said.fits else None,
+        sscc=identifier.sscc if isinstance(identifier, Sscc) else said.sscc,
+        quantity=_quantity(said.amount),
+    )
+
+
+def _quantity(much: Much | None) -> Quantity | None:
+    """Return what a label says as a quantity; what is too large for one is in the text still."""
+    if much is None or not 0 <= much.value <= _MOST or round(much.value, 9) != much.value:
+        return None
+    return Quantity(value=much.value, unit=much.unit)

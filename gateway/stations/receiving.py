@@ -16,11 +16,13 @@ from contract.identifiers import (
     Document,
     Gs1,
     Gtin,
+    Hibc,
     Identifier,
     Location,
-    Measure,
+    Mh10,
     Quantity,
     Sscc,
+    Tracking,
     Unknown,
 )
 from contract.transactions import Receipt, Weighing
@@ -28,6 +30,7 @@ from contract.values import Document as DocumentName
 from contract.values import Evidence, Item, Line, Weight
 from contract.values import Quantity as Amount
 from gateway.stations.job import Given, Progress, Scanned, Signal, Step, View, Weighed
+from gateway.stations.labels import Much, OnLabel, on_label
 
 _MOST = Decimal(1_000_000)  # of anything in one scan: beyond it, a label was misread
 _DECIMALS = 9  # of a quantity, as the contract has it
@@ -145,7 +148,7 @@ def _scan(config: Config, state: State, identifier: Identifier, evidence: Eviden
             return Step(replace(state, sscc=sscc), Signal("ok", f"Handling unit {sscc}"))
         case Quantity(value=value) if 0 < value <= _MOST:
             return Step(replace(state, times=value), Signal("ok", f"Next item times {value}"))
-        case Gtin() | Gs1() | Unknown():
+        case Gtin() | Gs1() | Hibc() | Mh10() | Tracking() | Unknown():
             return _item(config, state, identifier, evidence)
         case _:
             return _refuse(state, f"{identifier.text[:40]}: no meaning here", "Scan an item.")
@@ -185,18 +188,19 @@ def _weight_first(state: State) -> Step:
     return _refuse(state, "An item waits for its weight", "Put it on the scale, or scan CANCEL.")
 
 
-def _item(config: Config, state: State, found: Gtin | Gs1 | Unknown, evidence: Evidence) -> Step:
+def _item(config: Config, state: State, found: Identifier, evidence: Evidence) -> Step:
     if state.document is None:
         return _refuse(state, "No document is open", "Scan the document first.")
     item = _own(config, found)
     if item is None and found.problems:
         return _refuse(state, "; ".join(found.problems)[:200], "Put the item aside; call support.")
-    item = item or _which(found)
-    if item is None:
+    label = on_label(found)
+    item = item or label.item
+    if item is None or not label.fits:
         return _refuse(
             state, f"Unknown code {found.text[:40]}", "Put the item aside; call support."
         )
-    amount = _amount(found)
+    amount = label.amount
     if amount is None and config.book == "weight":
         if state.times is not None:
             return _refuse(
@@ -204,56 +208,39 @@ def _item(config: Config, state: State, found: Gtin | Gs1 | Unknown, evidence: E
                 "A quantity card does not go with an item that is weighed",
                 "Scan CANCEL, then the item.",
             )
-        line = _line(item, Amount(value=Decimal(0), unit="KGM"), found, state)
+        line = _line(item, Amount(value=Decimal(0), unit="KGM"), label, state)
         waiting = replace(state, pending=line, pending_evidence=(evidence,))
         return Step(waiting, Signal("attention", _name(item), "Put it on the scale."))
-    amount = amount or Amount(value=Decimal(1))
+    amount = amount or Much(Decimal(1))
     times = state.times or Decimal(1)
     value = amount.value * times
     if not 0 < value <= _MOST or round(value, _DECIMALS) != value:
         return _refuse(state, f"{value} is no quantity", "Check the label; then scan it again.")
-    amount = Amount(value=value, unit=amount.unit)
-    return _book(state, _line(item, amount, found, state), None, (evidence,))
+    return _book(
+        state, _line(item, Amount(value=value, unit=amount.unit), label, state), None, (evidence,)
+    )
 
 
-def _own(config: Config, found: Gtin | Gs1 | Unknown) -> Item | None:
+def _own(config: Config, found: Identifier) -> Item | None:
     """Return an item by the house's own code; digits may look like a GTIN, right or wrong."""
-    if config.sku is None or isinstance(found, Gs1) or not 0 < len(found.text) <= _LONGEST_SKU:
+    if (
+        config.sku is None
+        or isinstance(found, Gs1 | Hibc | Mh10)
+        or not 0 < len(found.text) <= _LONGEST_SKU
+    ):
         return None
     return Item(sku=found.text) if re.fullmatch(config.sku, found.text, re.ASCII) else None
 
 
-def _which(found: Gtin | Gs1 | Unknown) -> Item | None:
-    match found:
-        case Gtin(gtin=gtin):
-            return Item(gtin=gtin)
-        case Gs1():
-            gtin_inside = found.gtin or found.content
-            return Item(gtin=gtin_inside) if gtin_inside else None
-        case Unknown():
-            return None
-
-
-def _amount(found: Gtin | Gs1 | Unknown) -> Amount | None:
-    if not isinstance(found, Gs1):
-        return None
-    weight: Measure | None = found.net_weight
-    if weight is not None:
-        return Amount(value=weight.value, unit=weight.unit)
-    return None if found.count is None else Amount(value=Decimal(found.count))
-
-
-def _line(item: Item, amount: Amount, found: Gtin | Gs1 | Unknown, state: State) -> Line:
-    if not isinstance(found, Gs1):
-        return Line(item=item, quantity=amount, sscc=state.sscc)
+def _line(item: Item, amount: Amount, label: OnLabel, state: State) -> Line:
     return Line(
         item=item,
         quantity=amount,
-        lot=found.lot,
-        serial=found.serial,
-        expiry=found.expiry,
-        best_before=found.best_before,
-        sscc=found.sscc or state.sscc,
+        lot=label.lot,
+        serial=label.serial,
+        expiry=label.expiry,
+        best_before=label.best_before,
+        sscc=label.sscc or state.sscc,
     )
 
 

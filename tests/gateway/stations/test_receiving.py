@@ -224,6 +224,23 @@ def test_a_code_of_the_house_is_an_item_where_its_form_is_configured() -> None:
     assert shift.scan("ART-\u0660\u0661\u0662\u0663").kind == "not_ok"
 
 
+def test_labels_of_other_standards_say_part_lot_and_quantity_too(shift: Shift) -> None:
+    shift.scan("PO:1", "[)>\x1e06\x1dP0815-4711\x1dQ25\x1d1TL77\x1e\x04")
+    line = shift.line()
+    assert (line.item.sku, str(line.quantity.value), line.lot) == ("0815-4711", "25", "L77")
+
+
+def test_a_label_with_a_field_too_long_to_book_is_refused(shift: Shift) -> None:
+    label = "[)>\x1e06\x1dP0815\x1d1T" + "L" * 200 + "\x1e\x04"
+    assert shift.scan("PO:1", label).kind == "not_ok"
+
+
+def test_a_code_of_the_house_that_could_be_a_parcel_number_is_the_houses() -> None:
+    shift = Shift(Config(sku=r"[0-9]{10}"))
+    shift.scan("PO:1", "1234567890", "0000000017")
+    assert [event.lines[0].item.sku for event in shift.booked] == ["1234567890", "0000000017"]
+
+
 @pytest.mark.parametrize("code", ["5901234123458", EAN, "12345678"])
 def test_a_code_of_the_house_may_look_like_a_gtin_right_or_wrong(code: str) -> None:
     shift = Shift(Config(sku=r"[0-9]{8}|[0-9]{13}"))
