@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo setup test check bench chaos format schemas clean
+.PHONY: help demo demo-tryton setup test check bench chaos format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
+	@echo "make demo-tryton    the same into a real Tryton, built once from PyPI"
 	@echo "make test    every test, against a real mosquitto and a real Tryton"
 	@echo "make check   ruff, mypy --strict, import rules, freshness of schemas"
 	@echo "make bench   speed and memory, as ratios to a floor measured in the same run"
@@ -19,6 +20,9 @@ help:
 
 demo: $(VENV)/.demo
 	$(BIN)/scanpost demo
+
+demo-tryton: $(VENV)/.demo
+	$(BIN)/python -m tests.tryton.demo
 
 setup: $(VENV)/.dev
 

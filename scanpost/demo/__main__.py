@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import tempfile
+import tomllib
 from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep stores, ledger, books and logs there"
     )
+    parser.add_argument(
+        "--target",
+        type=_target,
+        metavar="FILE",
+        help="write to the ERP of this [target] table, a TOML file, and not to books of the demo's",
+    )
     options = parser.parse_args(arguments)
+    if options.target is not None and options.headless:
+        parser.error("--headless audits the demo's own books: it goes without --target")
     code = 1
     with contextlib.ExitStack() as cleaning:
         if options.keep is not None:
@@ -49,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _demo(folder: Path, options: argparse.Namespace) -> int:
     _say("starting broker, gateway, bridge and virtual devices ...")
-    async with running(folder) as stack:
+    async with running(folder, options.target) as stack:
         _say(f"broker: {stack.broker_kind}")
         if not options.headless:
             from scanpost.demo.page import show  # noqa: PLC0415 - the session needs no page
@@ -85,6 +94,18 @@ def _seconds(text: str) -> float:
     if not 1 <= seconds <= 24 * 3600:
         raise argparse.ArgumentTypeError("from 1 to 86400 seconds")
     return seconds
+
+
+def _target(file: str) -> str:
+    """Return the text of a file that holds a `[target]` table and nothing else."""
+    try:
+        text = Path(file).read_text("utf-8")
+        tables = list(tomllib.loads(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{file}: {error}") from error
+    if tables != ["target"]:
+        raise argparse.ArgumentTypeError(f"{file}: needs a [target] table and nothing else")
+    return text
 
 
 def _say(text: str) -> None:

@@ -94,6 +94,7 @@ class Page:
                 "status": status,
                 "rows": self._rows,
                 "stock": stock,
+                "elsewhere": stack.elsewhere,
                 "told": [
                     {"station": heard.station, "kind": heard.kind, "text": heard.text}
                     for heard in feed.heard[-8:]
