@@ -2,6 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RENEW = 10.0
+"""Seconds after which a scale that was told to speak unasked is told so again: it forgets when
+switched off, and some at any other command."""
+
 
 class Polled(BaseModel):
     """The part of a driver's settings that says when to ask."""

@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from drivers.kit.lines import Line, Lines
+from drivers.kit.polling import RENEW
 from drivers.kit.readings import (
     Dialogue,
     Measure,
@@ -36,10 +37,6 @@ from drivers.kit.readings import (
 
 MAX_LINE = 256
 """Bytes of a line. Weights take 20; the longest are the quoted texts of `I2` and `I3`."""
-
-RENEW = 10.0
-"""Seconds after which a scale that speaks unasked is told so again: it forgets when switched off,
-and at any other command."""
 
 _NUMBER = re.compile(rb"[+-]?[0-9]{1,10}(?:\.[0-9]{1,9})?")
 _UNIT = re.compile(rb"[!-~]{1,5}")

@@ -24,6 +24,8 @@ SETTINGS: dict[str, list[dict[str, object]]] = {
         {"bits": 8, "unit": "lb", "decimals": 2},
         {"profile": "magellan", "probe": True},
     ],
+    "toledo_continuous": [{}, {"end": "lf"}],
+    "nci": [{}, {"sense": "low"}, {"bits": 8, "unit": "lb"}],
     "lines": [
         {},
         {"prefix": "A", "suffix": "Z", "aim": "required", "no_read": "NR"},
