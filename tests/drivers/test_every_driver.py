@@ -27,6 +27,7 @@ SETTINGS: dict[str, list[dict[str, object]]] = {
     "toledo_continuous": [{}, {"end": "lf"}],
     "nci": [{}, {"sense": "low"}, {"bits": 8, "unit": "lb"}],
     "sma": [{}, {"command": "R", "bits": 7, "unit": "kg"}],
+    "and_": [{}, {"mode": "unasked", "bits": 8, "unit": "g"}],
     "lines": [
         {},
         {"prefix": "A", "suffix": "Z", "aim": "required", "no_read": "NR"},
