@@ -1,6 +1,6 @@
 """What every connector is: a pure `document()` in its own file, and a thin `deliver()`.
 
-A connector module `bridge/connectors/<name>.py` has
+A connector, `bridge/connectors/<name>.py` or a folder of that name, has
 
 - `Config`: a frozen pydantic model with `connector: Literal["<name>"]`, the `[target]` table;
 - `document(transaction, config)`: pure; what the ERP wants to read, or `Refused`;

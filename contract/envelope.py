@@ -103,6 +103,11 @@ class Ack(Frozen):
     rejected: Annotated[tuple[Rejected, ...], Field(max_length=50)] = ()
     conflict: Seq | None = None
 
+    @property
+    def reach(self) -> int:
+        """The largest seq it says anything of, but for a conflict; 0 if none."""
+        return max(self.upto, self.posted, *(row.seq for row in self.rejected), 0)
+
 
 def plain(transaction: Transaction) -> dict[str, Any]:
     """Return a transaction as plain JSON values, without what it does not say."""

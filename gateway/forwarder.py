@@ -73,7 +73,6 @@ class Forwarder:
         self._ring = ring
         self._stall = stall
         self._stall_ceiling = stall_ceiling
-        self._last_ack: Ack | None = None
         self._complaint = ""
         self.changed: Callable[[], None] = lambda: None
         """Called when something to display has changed."""
@@ -231,10 +230,8 @@ class Forwarder:
         standing = self._outbox.standing
         if ack.epoch != standing.epoch:
             return  # retained word about an earlier outbox file
-        if max(ack.upto, ack.posted, *(each.seq for each in ack.rejected), 0) > standing.last:
+        if ack.reach > standing.last:
             self._complain("the bridge has rows that this store never had", f"upto {ack.upto}")
-        else:
-            self._last_ack = ack
         if self._outbox.confirm(ack):
             self.bridge_absent = False
             self.changed()
@@ -249,6 +246,6 @@ class Forwarder:
         try:
             while True:
                 await asyncio.sleep(_KEEP_EVERY + random.uniform(0, 0.1))  # noqa: S311
-                await self._outbox.keep(self._last_ack, self._ring)
+                await self._outbox.keep(self._ring)
         finally:
-            await self._outbox.keep(self._last_ack, self._ring)
+            await self._outbox.keep(self._ring)

@@ -71,7 +71,8 @@ class Outbox:
         self._reader = reader
         self._standing = standing
         self._written = standing
-        self._rejected: tuple[Rejected, ...] = ()
+        self._heard: tuple[Rejected, ...] = ()
+        self._kept: tuple[Rejected, ...] = ()
         self._pending: list[tuple[Sequence[Write], asyncio.Future[list[Row]]]] = []
         self._work = asyncio.Event()
         self._recent: deque[Row] = deque(maxlen=_RECENT)
@@ -209,14 +210,24 @@ class Outbox:
             raise StoreFailed(str(error)) from error
 
     async def rejections(self, rows: int) -> list[tuple[int, str, str]]:
-        """Return the newest rejections as (seq, code, text), oldest first."""
-        async with self._reader.execute(
-            "SELECT seq, code, text FROM rejected ORDER BY seq DESC LIMIT ?", (rows,)
-        ) as cursor:
-            found = [
-                (int(seq), str(code), str(text)) for seq, code, text in await cursor.fetchall()
-            ]
-        return found[::-1]
+        """Return the newest rejections as (seq, code, text), oldest first.
+
+        Raises:
+            StoreFailed: the file cannot be read.
+        """
+        try:
+            async with self._reader.execute(
+                "SELECT seq, code, text FROM rejected ORDER BY seq DESC LIMIT ?", (rows,)
+            ) as cursor:
+                found = {
+                    int(seq): (str(code), str(text)) for seq, code, text in await cursor.fetchall()
+                }
+        except aiosqlite.Error as error:
+            raise StoreFailed(str(error)) from error
+        # What was heard a moment ago is not on disk yet, but the watermark has passed it.
+        fresh = (row for row in self._heard if row not in self._kept)
+        found.update({row.seq: (row.code, row.text) for row in fresh})
+        return [(seq, *found[seq]) for seq in sorted(found)][-rows:]
 
     def confirm(self, ack: Ack) -> bool:
         """Take the bridge's word, and say whether it said anything new.
@@ -228,9 +239,10 @@ class Outbox:
         now = self._standing
         if ack.epoch != now.epoch:
             return False
-        if max(ack.upto, ack.posted) > now.last:
+        if ack.reach > now.last:
             then = replace(now, conflict=ack.conflict or now.conflict)
         else:
+            self._heard = ack.rejected
             then = replace(
                 now,
                 upto=max(now.upto, ack.upto),
@@ -243,17 +255,16 @@ class Outbox:
         self.changed.set()
         return True
 
-    async def keep(self, ack: Ack | None, ring: int) -> None:
+    async def keep(self, ring: int) -> None:
         """Write the bridge's word down, and delete rows that lie `ring` or more behind it.
 
         Args:
-            ack: whose rejections to keep; None for none.
             ring: confirmed rows to keep for people to look at.
         """
         now = self._standing
         try:
-            if ack is not None and ack.epoch == now.epoch and ack.rejected != self._rejected:
-                await self._keep_rejected(ack.rejected)
+            if self._heard != self._kept:
+                await self._keep_rejected(self._heard)
             if (now.upto, now.posted, now.conflict) == (
                 self._written.upto,
                 self._written.posted,
@@ -284,7 +295,7 @@ class Outbox:
                 " ON CONFLICT (seq) DO UPDATE SET code = excluded.code, text = excluded.text",
                 [value for row in rejected for value in (row.seq, row.code, row.text)],
             )
-        self._rejected = rejected
+        self._kept = rejected
 
 
 @contextlib.asynccontextmanager

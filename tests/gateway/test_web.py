@@ -205,7 +205,7 @@ async def test_rows_are_the_newest_first_with_how_far_each_has_come(site: Site) 
         rejected=(Rejected(seq=1, code="unknown_sku", text="no such item"),),
     )
     outbox.confirm(ack)
-    await outbox.keep(ack, 100)
+    await outbox.keep(100)
     site.health._forwarder.at_broker = 4
     rows = (await site.json("/api/rows"))["rows"]
     assert [(row["seq"], row["state"]) for row in rows] == [
