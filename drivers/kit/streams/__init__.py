@@ -12,8 +12,10 @@ from drivers.kit.errors import DeviceMisconfigured
 
 SCHEMES = {
     "serial": "drivers.kit.streams.serial",
+    "usb": "drivers.kit.streams.usb",
     "tcp": "drivers.kit.streams.tcp",
     "evdev": "drivers.kit.streams.evdev",
+    "hidraw": "drivers.kit.streams.hidraw",
     "replay": "drivers.kit.streams.replay",
 }
 """URL scheme to the module that opens it."""

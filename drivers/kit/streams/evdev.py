@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
-from drivers.kit.errors import DeviceError, DeviceMisconfigured, StreamLost
+from drivers.kit.errors import (
+    DeviceBusy,
+    DeviceDenied,
+    DeviceError,
+    DeviceMisconfigured,
+    StreamLost,
+)
 from drivers.kit.streams import Stream, address
 from drivers.kit.streams.descriptor import Descriptor
 from drivers.kit.streams.opening import DENIED, opened
@@ -97,9 +103,9 @@ def _shut(devices: "Iterable[InputDevice[Any]]") -> None:
 
 def _explained(path: str, error: OSError) -> DeviceError:
     if error.errno == errno.EBUSY:
-        return StreamLost(f"another program has grabbed {path}; it must let go first")
+        return DeviceBusy(f"another program has grabbed {path}; it must let go first")
     if error.errno in DENIED:
-        return DeviceMisconfigured(
+        return DeviceDenied(
             f"no permission for {path}: add a udev rule that gives this scanner to the daemon's"
             " group (the group `input` has every keyboard)"
         )

@@ -19,7 +19,13 @@ from urllib.parse import SplitResult
 
 import serial
 
-from drivers.kit.errors import DeviceError, DeviceMisconfigured, StreamLost
+from drivers.kit.errors import (
+    DeviceBusy,
+    DeviceDenied,
+    DeviceError,
+    DeviceMisconfigured,
+    StreamLost,
+)
 from drivers.kit.streams import Stream, address
 from drivers.kit.streams.descriptor import Descriptor
 from drivers.kit.streams.opening import DENIED, opened
@@ -100,9 +106,9 @@ def _explained(path: str, error: Exception) -> DeviceError:
     if number in _GONE:
         return StreamLost(f"{path} is not there")
     if number in _TAKEN:
-        return StreamLost(f"another program has {path} open; it must let go first")
+        return DeviceBusy(f"another program has {path} open; it must let go first")
     if number in DENIED:
-        return DeviceMisconfigured(
+        return DeviceDenied(
             f"no permission for {path}: add the user to the group that owns it (dialout), or a udev"
             " rule that gives it to the daemon's group"
         )

@@ -25,7 +25,7 @@ async def everything(url: str) -> tuple[list[bytes], str]:
                 return chunks, str(lost)
 
 
-@pytest.mark.parametrize("url", ["usb:///dev/ttyUSB0", "/dev/ttyUSB0", "", "http://localhost"])
+@pytest.mark.parametrize("url", ["com:///dev/ttyUSB0", "/dev/ttyUSB0", "", "http://localhost"])
 async def test_an_unknown_scheme_is_answered_with_the_known_ones(url: str) -> None:
     with pytest.raises(DeviceMisconfigured) as caught:
         await open_stream(url)
