@@ -28,16 +28,22 @@ SETTINGS: dict[str, list[dict[str, object]]] = {
     "nci": [{}, {"sense": "low"}, {"bits": 8, "unit": "lb"}],
     "sma": [{}, {"command": "R", "bits": 7, "unit": "kg"}],
     "and_": [{}, {"mode": "unasked", "bits": 8, "unit": "g"}],
+    "ohaus": [{}, {"mode": "CP", "bits": 7}],
     "lines": [
         {},
         {"prefix": "A", "suffix": "Z", "aim": "required", "no_read": "NR"},
+        {"feedback": "honeywell_host_ack"},
         *[dict[str, object](terminator=end) for end in ENDS],
     ],
     "wedge": [
         {},
         {"terminator": "enter", "layout": "fr"},
         {"terminator": "none", "function_keys": {"F8": "\x1d"}},
+        {"layout": "de", "substitutes": {"{GS}": "\x1d"}, "oem_page": "cp850"},
     ],
+    "usb_hid": [{}, {"profile": "stamps_com", "stale": 0}],
+    "hid_pos": [{}, {"profile": "honeywell", "aim": "required"}],
+    "ssi": [{}, {"aim": "never", "suffix": "7"}],
 }
 """Worth trying besides the defaults; a driver that is not here is tried with its defaults."""
 
