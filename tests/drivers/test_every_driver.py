@@ -29,6 +29,8 @@ SETTINGS: dict[str, list[dict[str, object]]] = {
     "sma": [{}, {"command": "R", "bits": 7, "unit": "kg"}],
     "and_": [{}, {"mode": "unasked", "bits": 8, "unit": "g"}],
     "ohaus": [{}, {"mode": "CP", "bits": 7}],
+    "sartorius_sbi": [{}, {"length": 16}],
+    "kern": [{}, {"ask": "", "unit": "kg", "bits": 7}],
     "lines": [
         {},
         {"prefix": "A", "suffix": "Z", "aim": "required", "no_read": "NR"},
