@@ -92,6 +92,10 @@ class Send:
 Step = Reading | Send
 
 
+Verdict = Literal["good", "bad", "ignored"]
+"""What became of a reading, for the device that sent it: stored, refused, or counted already."""
+
+
 class Decoder(Protocol):
     """Turns bytes into steps, however the wire cuts them up."""
 
@@ -125,3 +129,5 @@ class Dialogue:
     """Tells a scanner that its scan was taken; sent only after the commit."""
     bad: bytes = b""
     """Tells a scanner that its scan was refused. One that blocks until told is always told."""
+    blocks: bool = False
+    """Whether the scanner reads nothing more until it was told `good` or `bad`."""

@@ -2,16 +2,22 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from itertools import zip_longest
 
-from drivers.kit.errors import DeviceSilent
-from drivers.kit.readings import Dialogue, Noise, Reading, Send, Step
+from drivers.kit.errors import DeviceError, DeviceSilent
+from drivers.kit.readings import Dialogue, Noise, Reading, Send, Step, Verdict
 from drivers.kit.streams import Stream
 
-Emit = Callable[[list[Reading]], Awaitable[None]]
+Verdicts = Sequence[Verdict | None]
+"""One for each reading, in their order; None where there is nothing to say, and nothing at all
+where there is nothing to say of any."""
+
+Emit = Callable[[list[Reading]], Awaitable[Verdicts | None]]
 
 WRITE_WITHIN = 2.0
-"""Seconds a device may refuse to take a question: a few bytes go out in milliseconds."""
+"""Seconds a device may refuse to take a few bytes: they go out in milliseconds."""
 
 
 async def converse(dialogue: Dialogue, stream: Stream, emit: Emit) -> None:
@@ -20,8 +26,9 @@ async def converse(dialogue: Dialogue, stream: Stream, emit: Emit) -> None:
     Args:
         dialogue: how this device talks; it serves this connection only.
         stream: open; the caller closes it.
-        emit: takes all readings of one chunk, at least one. Nothing more is read until it returns:
-            that is the back-pressure, and there is no queue.
+        emit: takes all readings of one chunk, at least one, and returns what became of them, which
+            the device is told if it can be. Nothing more is read until it returns: that is the
+            back-pressure, and there is no queue.
 
     Raises:
         StreamLost: the far end is gone.
@@ -40,6 +47,8 @@ class _Session:
         self._asked = False
         self._answer_by = math.inf
         self._quiet_at = math.inf
+        self._said = dialogue.bad
+        """What the device was last told."""
 
     async def run(self) -> None:
         decoder, gap = self._dialogue.decoder, self._dialogue.gap
@@ -102,7 +111,38 @@ class _Session:
                 if not isinstance(step, Noise):
                     self._answer_by = math.inf
         if readings:
-            await self._emit(readings)
+            await self._pass_on(readings)
+
+    async def _pass_on(self, readings: list[Reading]) -> None:
+        try:
+            verdicts = await self._emit(readings)
+        except Exception:
+            # The device waits for its answer all the same, and must not take it for stored.
+            with suppress(DeviceError):
+                await self._tell(["bad"] * len(readings))
+            raise
+        await self._tell(
+            [verdict for _, verdict in zip_longest(readings, (verdicts or ())[: len(readings)])]
+        )
+
+    async def _tell(self, verdicts: Verdicts) -> None:
+        """Tell the device what became of what it sent: a few bytes, within `WRITE_WITHIN`."""
+        if words := b"".join(self._word(verdict) for verdict in verdicts):
+            await self._write(words)
+
+    def _word(self, verdict: Verdict | None) -> bytes:
+        waits = self._dialogue.blocks
+        match verdict:
+            case "good":
+                self._said = self._dialogue.good
+            case "bad":
+                self._said = self._dialogue.bad
+            case "ignored":
+                # It came a second time; one that waits hears again what it heard of the first.
+                return self._said if waits else b""
+            case None:
+                return self._dialogue.bad if waits else b""
+        return self._said
 
     async def _write(self, data: bytes) -> None:
         try:
