@@ -9,7 +9,16 @@ import pkgutil
 from typing import cast
 
 Keys = dict[int, tuple[str, ...]]
-"""Key code to its characters: plain, with Shift, with AltGr, with both."""
+"""Key code to its characters: plain, with Shift, with AltGr, with both.
+
+A dead key, which waits for the next letter, is the combining accent that it puts on it."""
+
+ACCENTS = {
+    "\u0300": "`", "\u0301": "\u00b4", "\u0302": "^", "\u0303": "~", "\u0304": "\u00af",
+    "\u0306": "\u02d8", "\u0307": "\u02d9", "\u0308": "\u00a8", "\u030a": "\u02da",
+    "\u030b": "\u02dd", "\u030c": "\u02c7", "\u0327": "\u00b8", "\u0328": "\u02db",
+}  # fmt: skip
+"""What a dead key types with the space bar, on most layouts. Other accents never stand alone."""
 
 KEYPAD = {
     55: "*", 71: "7", 72: "8", 73: "9", 74: "-", 75: "4", 76: "5", 77: "6", 78: "+",

@@ -27,6 +27,7 @@ KEYS: dict[int, tuple[str, ...]] = {
     23: ("i", "I"),
     24: ("o", "O"),
     25: ("p", "P"),
+    26: ("\u0302", "\u0308"),
     27: ("$", "£", "¤"),
     30: ("q", "Q"),
     31: ("s", "S"),
@@ -54,4 +55,4 @@ KEYS: dict[int, tuple[str, ...]] = {
     57: (" ",),
     86: ("<", ">", "|", "¦"),
 }
-"""Key code to its characters: plain, with Shift, with AltGr, with both. Dead keys are left out."""
+"""Key code to its characters: plain, with Shift, with AltGr, with both."""

@@ -56,4 +56,4 @@ KEYS: dict[int, tuple[str, ...]] = {
     89: ("\\", "_"),
     124: ("\\", "|"),
 }
-"""Key code to its characters: plain, with Shift, with AltGr, with both. Dead keys are left out."""
+"""Key code to its characters: plain, with Shift, with AltGr, with both."""

@@ -55,4 +55,4 @@ KEYS: dict[int, tuple[str, ...]] = {
     57: (" ",),
     86: ("<", ">", "|", "¦"),
 }
-"""Key code to its characters: plain, with Shift, with AltGr, with both. Dead keys are left out."""
+"""Key code to its characters: plain, with Shift, with AltGr, with both."""

@@ -3,6 +3,7 @@
 A keyboard is no terminal, but bytes are bytes: the driver reads the same event structs.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
@@ -12,6 +13,8 @@ from drivers.simulators.cable import Cable
 from drivers.simulators.device import Device
 
 LEFT_SHIFT, LEFT_CTRL, LEFT_ALT, ALT_GR = 42, 29, 56, 100
+KeyEvent = tuple[int, int, int]
+"""Type, code and value."""
 _KEYPAD_DIGITS = {text: code for code, text in keymaps.KEYPAD.items() if text.isdigit()}
 
 
@@ -39,6 +42,8 @@ class WedgeSimulator(Device):
             for level, character in reversed(list(enumerate(levels)))
         }
         self._control = control
+        self.pace = 0.002
+        """Seconds from one event to the next: each USB report brings one. A person takes 0.1."""
 
     async def take(self, text: str) -> None:
         """Scan `text`."""
@@ -54,14 +59,22 @@ class WedgeSimulator(Device):
 
     def events(self, text: str, *, end: int | None = ENTER) -> bytes:
         """Return the events of typing `text` and the key `end`."""
-        strokes = b"".join(self._stroke(character) for character in text)
-        return strokes + (_pressed(end) if end is not None else b"")
+        strokes = [event for character in text for event in self._stroke(character)]
+        if end is not None:
+            strokes += _pressed(end)
+        return packed(strokes, every=self.pace)
 
-    def _stroke(self, character: str) -> bytes:
+    def _stroke(self, character: str) -> list[KeyEvent]:
         if character in self._strokes:
             code, level = self._strokes[character]
             held = [LEFT_SHIFT] * (level % 2) + [ALT_GR] * (level // 2)
             return _pressed(code, held=held)
+        parts = list(unicodedata.normalize("NFD", character))
+        if len(parts) == 2 and all(part in self._strokes for part in parts):
+            return self._stroke(parts[1]) + self._stroke(parts[0])
+        for dead, sign in keymaps.ACCENTS.items():
+            if sign == character and dead in self._strokes:
+                return self._stroke(dead) + self._stroke(" ")
         if self._control == "ctrl" and ord(character) < 32:
             code, _ = self._strokes[chr(ord(character) | 0x40).lower()]
             return _pressed(code, held=[LEFT_CTRL])
@@ -71,23 +84,27 @@ class WedgeSimulator(Device):
         return _pressed(*(_KEYPAD_DIGITS[digit] for digit in digits), held=[LEFT_ALT])
 
 
-def packed(events: Iterable[tuple[int, int, int]]) -> bytes:
-    """Return (type, code, value) triples as the kernel's structs, with time 0."""
-    return b"".join(EVENT.pack(0, 0, *event) for event in events)
+def packed(events: Iterable[KeyEvent], *, every: float = 0.0) -> bytes:
+    """Return events as the kernel's structs, `every` seconds apart; reports take no time."""
+    structs = []
+    micros = 0
+    for event in events:
+        micros += round(every * 1_000_000) if event[0] == EV_KEY else 0
+        structs.append(EVENT.pack(micros // 1_000_000, micros % 1_000_000, *event))
+    return b"".join(structs)
 
 
-def _pressed(*codes: int, held: Iterable[int] = ()) -> bytes:
+def _pressed(*codes: int, held: Iterable[int] = ()) -> list[KeyEvent]:
     held = list(held)
     strokes = [(code, 1) for code in held]
     for code in codes:
         strokes += [(code, 1), (code, 0)]
     strokes += [(code, 0) for code in reversed(held)]
-    events = [
+    return [
         event
         for code, value in strokes
         for event in ((EV_KEY, code, value), (EV_SYN, SYN_REPORT, 0))
     ]
-    return packed(events)
 
 
 Simulator = WedgeSimulator
