@@ -16,6 +16,7 @@ from contract.identifiers import Badge, Command, Identifier, Rules, identify
 from contract.transactions import Event, Reversal, Transaction
 from contract.values import Evidence, Weight
 from drivers.kit import readings
+from drivers.kit.session import Verdicts
 from drivers.kit.settling import Settling
 from gateway.config import Station
 from gateway.errors import StoreFailed, StoreFull
@@ -27,6 +28,13 @@ from runtime.clock import Clock
 
 _UNDO = 50  # transactions of this shift that UNDO can take back, one after the other
 _SAID = 200  # characters of a label that are shown; the transaction has all of them
+_VERDICTS: dict[str, readings.Verdict] = {
+    "ok": "good",
+    "not_ok": "bad",
+    # The scan was taken and something is still to do: at a bad tone people scan again.
+    "attention": "good",
+    "ignored": "ignored",
+}
 _RAW = 8192  # bytes of evidence, as the contract has it: a scan with its frame may be longer
 
 
@@ -124,8 +132,11 @@ class Bench:
                 (Booked(last.seq, last.id, last.event, last.clock.wall),),
             )
 
-    async def accept(self, device: str, group: list[readings.Reading]) -> None:
+    async def accept(self, device: str, group: list[readings.Reading]) -> Verdicts:
         """Take what one read of `device` brought; return when it is on disk and told.
+
+        Returns:
+            What became of each reading, for the device itself; None where nothing was said.
 
         Raises:
             StoreFailed: after the operator was told; the daemon must end.
@@ -133,11 +144,8 @@ class Bench:
         async with self._turn:
             before = self.session
             now = self._clock.monotonic()
-            outcomes = [
-                outcome
-                for reading in group
-                if (outcome := self._take(device, reading, now)) is not None
-            ]
+            taken = [self._take(device, reading, now) for reading in group]
+            outcomes = [outcome for outcome in taken if outcome is not None]
             prepared = [each for outcome in outcomes for each in outcome.prepared]
             try:
                 booked = iter(await self._intake.store(prepared) if prepared else ())
@@ -150,7 +158,7 @@ class Bench:
                 self._tell_not_saved(outcomes)
                 if isinstance(error, StoreFailed):
                     raise
-                return
+                return [None if outcome is None else "bad" for outcome in taken]
             for outcome in outcomes:
                 done = tuple(next(booked) for _ in outcome.prepared)
                 self._signals.tell(
@@ -158,6 +166,7 @@ class Bench:
                 )
         if outcomes:
             self._changed()
+        return [None if outcome is None else _VERDICTS[outcome.signal.kind] for outcome in taken]
 
     def _tell_not_saved(self, outcomes: list[_Outcome]) -> None:
         """Tell that nothing of a group counts: what only changed the state was taken back too."""

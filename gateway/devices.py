@@ -8,7 +8,7 @@ from typing import Literal
 
 from drivers.kit.errors import DeviceMisconfigured, DeviceSilent, StreamLost
 from drivers.kit.readings import Noise, Reading
-from drivers.kit.session import converse
+from drivers.kit.session import Verdicts, converse
 from drivers.kit.streams import open_stream
 from gateway.config import Device
 from gateway.errors import GatewayError
@@ -21,7 +21,7 @@ _FIRST_RETRY = 0.5  # seconds
 _LAST_RETRY = 5.0  # a device that is plugged in again must be there before the operator wonders
 _FAULTY_RETRY = 30.0  # a person has to act; look now and then whether one has
 
-Emit = Callable[[str, list[Reading]], Awaitable[None]]
+Emit = Callable[[str, list[Reading]], Awaitable[Verdicts | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Supervisor:
         else:
             self._set(state, "open", "")
 
-    async def _pass_on(self, readings: list[Reading]) -> None:
+    async def _pass_on(self, readings: list[Reading]) -> Verdicts | None:
         noise = sum(1 for reading in readings if isinstance(reading, Noise))
         self.state = replace(
             self.state,
@@ -97,7 +97,7 @@ class Supervisor:
         )
         if self.state.state != "open" and noise < len(readings):
             self._set(self.state, "open", "")
-        await self._emit(self._device.id, readings)
+        return await self._emit(self._device.id, readings)
 
     def _set(
         self,
