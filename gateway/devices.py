@@ -2,11 +2,20 @@
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from drivers.kit.errors import DeviceMisconfigured, DeviceSilent, StreamLost
+from drivers.kit.errors import (
+    DeviceBusy,
+    DeviceDenied,
+    DeviceMisconfigured,
+    DeviceSilent,
+    StreamLost,
+)
+from drivers.kit.hotplug import Hotplug, Trace
 from drivers.kit.readings import Noise, Reading
 from drivers.kit.session import Verdicts, converse
 from drivers.kit.streams import open_stream
@@ -20,8 +29,15 @@ log = logging.getLogger(__name__)
 _FIRST_RETRY = 0.5  # seconds
 _LAST_RETRY = 5.0  # a device that is plugged in again must be there before the operator wonders
 _FAULTY_RETRY = 30.0  # a person has to act; look now and then whether one has
+_PAUSE = 0.05  # seconds before what was plugged in is opened, should it come and go all the time
+_HOUR = 3600.0
+_MOST = 100  # losses that are remembered: far more than it takes to act
 
 Emit = Callable[[str, list[Reading]], Awaitable[Verdicts | None]]
+
+
+Word = Literal["waiting", "open", "busy", "denied", "faulty", "silent"]
+"""Not there; working; held by another program; not permitted; wrong; there, but without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,45 +46,82 @@ class DeviceState:
 
     id: str
     driver: str
-    state: Literal["waiting", "open", "silent", "faulty"] = "waiting"
+    state: Word = "waiting"
     why: str = ""
     readings: int = 0
     noise: int = 0
     opened: int = 0
     """How often it was opened: a loose cable shows here."""
+    reopened: int = 0
+    """How often it was lost and came back within the last hour: too little power shows here."""
+    what: str = ""
+    """What was there when it was last opened, ``0c2e:0b61 Xenon 1900``; empty if nobody can say."""
 
 
 class Supervisor:
     """Looks after one device. `run` it as a task."""
 
-    def __init__(self, device: Device, emit: Emit, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        emit: Emit,
+        changed: Callable[[], None],
+        hotplug: Hotplug | None = None,
+    ) -> None:
         self._device = device
         self._emit = emit
         self._changed = changed
-        self.state = DeviceState(device.id, device.driver)
+        self._hotplug = hotplug or Hotplug()
+        self._state = DeviceState(device.id, device.driver)
+        self._lost = False
+        """Whether it went away while it was open, and has not come back."""
+        self._returns: deque[float] = deque(maxlen=_MOST)
+        """When it came back, in seconds of the monotonic clock."""
+
+    @property
+    def state(self) -> DeviceState:
+        """How the device is now."""
+        since = time.monotonic() - _HOUR
+        return replace(self._state, reopened=sum(at > since for at in self._returns))
+
+    @state.setter
+    def state(self, state: DeviceState) -> None:
+        self._state = state
 
     async def run(self) -> None:
         """Keep the device open and pass on what it says, until cancelled."""
         backoff = Backoff(_FIRST_RETRY, _LAST_RETRY)
-        while True:
-            heard = self.state.readings
-            wait = await self._once(backoff)
-            if self.state.readings > heard:
-                backoff.reset()
-            await asyncio.sleep(wait)
+        url = self._device.url
+        async with self._hotplug as hotplug:
+            while True:
+                heard = self._state.readings
+                before = await hotplug.look(url)
+                wait = await self._once(backoff, before)
+                if self._state.readings > heard:
+                    backoff.reset()
+                if await hotplug.changed(url, before, wait):
+                    backoff.reset()
+                    await asyncio.sleep(_PAUSE)
 
-    async def _once(self, backoff: Backoff) -> float:
+    async def _once(self, backoff: Backoff, before: Trace) -> float:
         """Hold one conversation, and return how many seconds to wait after it."""
+        opened = self._state.opened
         try:
             # A new dialogue for each connection: what was half heard is forgotten.
             dialogue = self._device.module.dialogue(self._device.settings)
             async with await open_stream(self._device.url) as stream:
-                self._opened()
+                self._opened(before.what)
                 await converse(dialogue, stream, self._pass_on)
+        except DeviceBusy as busy:
+            self._set(self.state, "busy", str(busy) or type(busy).__doc__ or "")
         except StreamLost as lost:
+            self._lost = self._lost or self._state.opened > opened
             self._set(self.state, "waiting", str(lost) or type(lost).__doc__ or "")
         except DeviceSilent as silent:
             self._set(self.state, "silent", str(silent) or type(silent).__doc__ or "")
+        except DeviceDenied as denied:
+            self._set(self.state, "denied", str(denied))
+            return _FAULTY_RETRY
         except DeviceMisconfigured as wrong:
             self._set(self.state, "faulty", str(wrong))
             return _FAULTY_RETRY
@@ -80,11 +133,19 @@ class Supervisor:
             return _FAULTY_RETRY
         return backoff.next()
 
-    def _opened(self) -> None:
-        state = replace(self.state, opened=self.state.opened + 1)
+    def _opened(self, what: str) -> None:
+        if self._lost:
+            self._lost = False
+            self._returns.append(time.monotonic())
+        last = self._state.what
+        state = replace(self._state, opened=self._state.opened + 1, what=what or last)
         if state.state == "silent":
             # A port that opens proves nothing of a scale that is switched off: it must answer.
             self.state = state
+        elif what and last and what != last:
+            why = f"here is {what} now, where {last} was: do the driver and its settings fit?"
+            event(log, logging.WARNING, "another kind of device", device=self._device.id, why=why)
+            self._set(state, "open", why)
         else:
             self._set(state, "open", "")
 
@@ -102,7 +163,7 @@ class Supervisor:
     def _set(
         self,
         state: DeviceState,
-        word: Literal["waiting", "open", "silent", "faulty"],
+        word: Word,
         why: str,
     ) -> None:
         if (word, why) != (self.state.state, self.state.why):

@@ -23,6 +23,7 @@ _STATE_EVERY = 30.0  # seconds at the latest, even if nothing changed
 _STATE_APART = 1.0  # seconds at the soonest, however much changed
 _STATE_EXPIRY = 24 * 3600  # seconds the broker keeps a state that nobody renews
 _LOW_DISK = 200_000_000  # bytes: weeks of scans, and time to send somebody
+_REOPENED = 5  # times an hour: hands pull a cable now and then, too little power does all the time
 _OLD = 900.0  # seconds a row may wait before it is worth an alert
 
 
@@ -77,6 +78,13 @@ def _faulty(snapshot: Snapshot) -> str | None:
     return f"not working: {', '.join(bad)}" if bad else None
 
 
+def _unsteady(snapshot: Snapshot) -> str | None:
+    bad = [
+        f"{each.id} {each.reopened} times" for each in snapshot.devices if each.reopened > _REOPENED
+    ]
+    return f"gone and back within the hour: {', '.join(bad)}" if bad else None
+
+
 RULES = (
     _Rule(
         "stream-conflict",
@@ -110,6 +118,12 @@ RULES = (
         "Check the network, the broker and the bridge. Scanning can go on.",
     ),
     _Rule("device", "warning", _faulty, "Check the cable and the address in the configuration."),
+    _Rule(
+        "device-unsteady",
+        "warning",
+        _unsteady,
+        "Use a powered hub: a small computer cannot feed many scanners. Then try another cable.",
+    ),
     _Rule(
         "clock",
         "warning",

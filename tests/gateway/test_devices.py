@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import textwrap
+import time
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -10,15 +11,24 @@ from typing import Any
 
 import pytest
 
+from drivers.kit.errors import DeviceDenied
 from drivers.kit.readings import Noise, Reading, Scan, Weight
+from drivers.kit.streams import Stream, open_stream
 from drivers.simulators.cable import Pty
 from drivers.simulators.lines import ScannerSimulator
 from drivers.simulators.mt_sics import MtSicsSimulator
 from gateway.config import Device, parse
-from gateway.devices import Supervisor
+from gateway.devices import DeviceState, Supervisor
 from gateway.errors import StoreFailed
+from gateway.health import Snapshot, alerts
+from tests.drivers.usb_sockets import Sockets, UsbPty
 
 CEILING = 30.0  # seconds for what takes a few at most: reopening waits up to 5
+
+
+@pytest.fixture
+def sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sockets:
+    return Sockets.made(tmp_path, monkeypatch)
 
 
 def device(url: str, driver: str = "lines", name: str = "device-1", **settings: Any) -> Device:
@@ -159,6 +169,138 @@ async def test_an_address_that_cannot_work_is_faulty_and_says_why(tmp_path: Path
     async with watching(device(f"serial://{tmp_path}/no%20port")) as [watch]:
         await watch.until(lambda: watch.supervisor.state.state == "faulty")
         assert "settings" in watch.supervisor.state.why
+
+
+async def test_a_scanner_that_is_plugged_in_again_is_back_before_anybody_wonders(
+    sockets: Sockets,
+) -> None:
+    async with (
+        ScannerSimulator(UsbPty(sockets, "1-1.2", "0c2e", "0b61", product="Xenon")) as scanner,
+        ScannerSimulator(UsbPty(sockets, "1-1.3", "0c2e", "0b61", product="Xenon")) as other,
+        watching(device(scanner.url)) as [watch],
+    ):
+        await watch.is_open()
+        assert watch.supervisor.state.what == "0c2e:0b61 Xenon"
+        for turn in range(2):
+            for each in (scanner, other):
+                each.unplug()
+            await watch.until(lambda: "nothing that is plugged in" in watch.supervisor.state.why)
+            # The other one comes first now, and has its node.
+            other.replug()
+            scanner.replug()
+            began = time.monotonic()
+            await watch.is_open()
+            assert time.monotonic() - began < 2
+            await other.send("of the other")
+            await scanner.send(f"own {turn}")
+            await watch.until(lambda turn=turn: f"own {turn}".encode() in watch.scans)  # type: ignore[misc]
+        state = watch.supervisor.state
+        assert (watch.scans, state.opened, state.reopened) == ([b"own 0", b"own 1"], 3, 2)
+
+
+async def test_another_kind_of_device_in_the_socket_is_said(
+    sockets: Sockets, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "usb://?path=1-1&node=tty"
+    async with watching(device(url)) as [watch]:
+        async with ScannerSimulator(UsbPty(sockets, "1-1", "0c2e", "0b61")):
+            await watch.is_open()
+        await watch.until(lambda: watch.supervisor.state.state == "waiting")
+        async with ScannerSimulator(UsbPty(sockets, "1-1", "05e0", "1200")):
+            await watch.is_open()
+            state = watch.supervisor.state
+        assert "here is 05e0:1200 now, where 0c2e:0b61 was" in state.why
+        assert state.what == "05e0:1200"
+    assert "another kind of device" in caplog.text
+
+
+async def test_two_devices_that_fit_are_a_fault_until_one_is_pulled(sockets: Sockets) -> None:
+    async with (
+        ScannerSimulator(UsbPty(sockets, "1-1", "0c2e", "0b61")) as left,
+        ScannerSimulator(UsbPty(sockets, "1-2", "0c2e", "0b61")) as right,
+        watching(device("usb://?vid=0c2e&pid=0b61&node=tty")) as [watch],
+    ):
+        await watch.until(lambda: watch.supervisor.state.state == "faulty")
+        assert "path=1-1 or path=1-2" in watch.supervisor.state.why
+        right.unplug()
+        await watch.is_open()
+        await left.send("A")
+        await watch.until(lambda: watch.scans == [b"A"])
+
+
+async def test_a_port_another_program_has_is_busy_until_it_lets_go() -> None:
+    async with ScannerSimulator() as scanner:
+        other = await open_stream(scanner.url)
+        async with watching(device(scanner.url)) as [watch]:
+            await watch.until(lambda: watch.supervisor.state.state == "busy")
+            assert "another program" in watch.supervisor.state.why
+            await other.close()
+            await watch.is_open()
+            assert watch.supervisor.state.reopened == 0
+
+
+async def test_a_permission_that_is_lacking_is_denied_until_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root is denied nothing: a port that is refused by its mode stands for the kernel."""
+    link = tmp_path / "port"
+
+    async def opening(url: str) -> Stream:
+        if not link.stat().st_mode & 0o007:
+            raise DeviceDenied(f"no permission for {url}")
+        return await open_stream(url)
+
+    monkeypatch.setattr("gateway.devices.open_stream", opening)
+    async with ScannerSimulator(Pty(link)) as scanner:
+        link.chmod(0o600)
+        async with watching(device(scanner.url)) as [watch]:
+            await watch.until(lambda: watch.supervisor.state.state == "denied")
+            link.chmod(0o666)
+            await watch.is_open()
+
+
+async def test_a_silent_scale_is_not_one_that_comes_and_goes() -> None:
+    async with (
+        MtSicsSimulator() as scale,
+        watching(device(scale.url, "mt_sics", every=0.1, within=0.2)) as [watch],
+    ):
+        scale.mute = True
+        await watch.until(lambda: watch.supervisor.state.opened > 2)
+        assert watch.supervisor.state.reopened == 0
+
+
+def test_a_device_that_comes_and_goes_all_the_time_wants_a_powered_hub() -> None:
+    calm = DeviceState("scanner-1", "lines", "open", opened=40, reopened=5)
+    weak = DeviceState("scanner-2", "lines", "open", opened=40, reopened=6)
+    snapshot = Snapshot(
+        site="s", gateway="g", version="1", epoch="e", last=0, upto=0, posted=0, at_broker=0,
+        conflict=None, waiting=0, oldest_s=0.0, broker="online", broker_refusal=None,
+        bridge_absent=False, resends=0, clock_synchronised=True, disk_free_bytes=10**12,
+        uptime_s=0.0, signals={}, devices=(calm, weak),
+    )  # fmt: skip
+    [alert] = alerts(snapshot)
+    assert (alert.code, alert.text) == (
+        "device-unsteady",
+        "gone and back within the hour: scanner-2 6 times",
+    )
+    assert "powered hub" in alert.todo
+
+
+async def test_what_came_back_long_ago_is_forgotten(
+    sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        ScannerSimulator(UsbPty(sockets, "1-1", "0c2e", "0b61")) as scanner,
+        watching(device(scanner.url)) as [watch],
+    ):
+        await watch.is_open()
+        scanner.unplug()
+        await watch.until(lambda: watch.supervisor.state.state == "waiting")
+        scanner.replug()
+        await watch.is_open()
+        assert watch.supervisor.state.reopened == 1
+        monkeypatch.setattr("gateway.devices._HOUR", 0.0)
+        assert watch.supervisor.state.reopened == 0
 
 
 EXPLODING = '''
