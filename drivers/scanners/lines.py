@@ -13,9 +13,10 @@ scan is on disk or was refused:
 |---|---|---|---|
 | `honeywell_host_ack` | ``ESC 7 ,`` | ``ESC 8 ,`` | yes: without an answer it blocks for 10 s |
 | `cr_ack_nak` | ACK | NAK | yes |
-| `datalogic` | ``ESC [ 3 q`` | ``ESC [ 4 q`` | no |
+| `datalogic` | ``ESC [ 3 q`` amid green light | ``ESC [ 4 q`` | no |
 | `datalogic_pos` | ``B`` | ``F`` | no |
 | `cipherlab` | ``#@////`` CR | none | no |
+| `own` | what `good` says | what `bad` says | no |
 
 Source: framing as in the Datalogic PowerScan D8330, Honeywell Xenon and CipherLab 1663 manuals;
 feedback from Honeywell Xenon/Granit p. 111, Datalogic PowerScan PD96xx p. 304 and QuickScan QD2300
@@ -27,7 +28,7 @@ p. 185, CipherLab 1663 p. 209.
 """
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -43,18 +44,23 @@ END_AFTER = 0.05
 """Seconds of quiet that end a scan without terminator: USB scanners pause 10 ms at most."""
 
 Feedback = Literal[
-    "none", "honeywell_host_ack", "cr_ack_nak", "datalogic", "datalogic_pos", "cipherlab"
+    "none", "honeywell_host_ack", "cr_ack_nak", "datalogic", "datalogic_pos", "cipherlab", "own"
 ]
+
+Words = Annotated[str, Field(max_length=64, pattern=r"^[\x00-\xff]*$")]
+"""Up to 64 characters of ISO 8859-1: each stands for one byte."""
 
 _WORDS: dict[Feedback, tuple[bytes, bytes]] = {
     "none": (b"", b""),
     # The comma is part of it: the scanner waits for one.
     "honeywell_host_ack": (b"\x1b7,", b"\x1b8,"),
     "cr_ack_nak": (b"\x06", b"\x15"),
-    "datalogic": (b"\x1b[3q", b"\x1b[4q"),
+    # Green on, tone, green off. There is no light for bad: what is red on one is green on another.
+    "datalogic": (b"\x1b[6q\x1b[3q\x1b[7q", b"\x1b[4q"),
     "datalogic_pos": (b"B", b"F"),
     # It has a word to halt, but none that says a single scan was bad.
     "cipherlab": (b"#@////\r", b""),
+    "own": (b"", b""),
 }
 """What says that a scan was stored, and what that it was refused."""
 _BLOCKING: set[Feedback] = {"honeywell_host_ack", "cr_ack_nak"}
@@ -78,6 +84,12 @@ class Config(Wrapped):
 
     feedback: Feedback = "none"
     """How the scanner is told what became of a scan. Set the scanner to it as well."""
+
+    good: Words = ""
+    """With feedback `own`: what tells the scanner that its scan was stored."""
+
+    bad: Words = ""
+    """With feedback `own`: what tells it that its scan was refused."""
 
 
 class Decoder:
@@ -127,6 +139,8 @@ def dialogue(config: Config) -> Dialogue:
     """Listen; a scanner speaks unasked."""
     usual = END_AFTER if config.terminator == "none" else DROP_AFTER
     good, bad = _WORDS[config.feedback]
+    if config.feedback == "own":
+        good, bad = config.good.encode("latin-1"), config.bad.encode("latin-1")
     return Dialogue(
         Decoder(config),
         gap=config.gap or usual,

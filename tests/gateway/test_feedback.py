@@ -25,7 +25,7 @@ ACK, NAK = b"\x06", b"\x15"
 WORDS = {
     "honeywell_host_ack": (b"\x1b7,", b"\x1b8,"),
     "cr_ack_nak": (ACK, NAK),
-    "datalogic": (b"\x1b[3q", b"\x1b[4q"),
+    "datalogic": (b"\x1b[6q\x1b[3q\x1b[7q", b"\x1b[4q"),
     "datalogic_pos": (b"B", b"F"),
     "cipherlab": (b"#@////\r", b""),
 }

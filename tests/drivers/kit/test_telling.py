@@ -58,7 +58,7 @@ def waits(**settings: Any) -> Dialogue:
         ("none", b"", b"", False),
         ("honeywell_host_ack", b"\x1b7,", b"\x1b8,", True),
         ("cr_ack_nak", b"\x06", b"\x15", True),
-        ("datalogic", b"\x1b[3q", b"\x1b[4q", False),
+        ("datalogic", b"\x1b[6q\x1b[3q\x1b[7q", b"\x1b[4q", False),
         ("datalogic_pos", b"B", b"F", False),
         ("cipherlab", b"#@////\r", b"", False),
     ],
@@ -66,6 +66,11 @@ def waits(**settings: Any) -> Dialogue:
 def test_each_maker_has_its_words(feedback: str, good: bytes, bad: bytes, blocks: bool) -> None:
     talk = dialogue("lines", feedback=feedback)
     assert (talk.good, talk.bad, talk.blocks) == (good, bad, blocks)
+
+
+def test_a_maker_nobody_knows_has_words_too() -> None:
+    talk = dialogue("lines", feedback="own", good="\x1bG\xff", bad="\x1bB")
+    assert (talk.good, talk.bad, talk.blocks) == (b"\x1bG\xff", b"\x1bB", False)
 
 
 async def test_each_scan_of_a_read_is_told_in_its_order() -> None:
@@ -77,7 +82,7 @@ async def test_one_that_does_not_wait_is_not_told_of_a_bounce() -> None:
         dialogue("lines", feedback="datalogic"),
         ["good", "ignored", "bad"],
         b"1\r2\r3\r",
-        wanted=b"\x1b[3q\x1b[4q",
+        wanted=b"\x1b[6q\x1b[3q\x1b[7q" + b"\x1b[4q",
     )
 
 
