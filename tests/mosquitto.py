@@ -76,6 +76,11 @@ class Mosquitto:
         """Let it hang: connections stay open and nothing answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.pid}/stat")
+        for _ in range(1_000_000):  # the signal takes a moment to arrive
+            if stat.read_text().rpartition(")")[2].split()[0] == "T":
+                return
+        raise AssertionError("mosquitto goes on")
 
     def thaw(self) -> None:
         """Let it go on."""

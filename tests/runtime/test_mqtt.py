@@ -138,3 +138,20 @@ async def test_a_forced_3_1_1_works_on_a_broker_that_could_do_more(mosquitto: Mo
 def test_a_wrong_address_is_refused_before_anything_is_opened(url: str) -> None:
     with pytest.raises(ValidationError):
         Broker(url=url)
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten(
+    mosquitto: Mosquitto,
+) -> None:
+    async with connect(Broker(url=mosquitto.url), client_id="x") as connection:
+        subscribing = asyncio.create_task(connection.subscribe("t"))
+        on_subscribe = connection._client._on_subscribe
+
+        def answer_and_cancel(*heard: object) -> None:
+            on_subscribe(*heard)  # type: ignore[arg-type]
+            subscribing.cancel()
+
+        connection._client._client.on_subscribe = answer_and_cancel  # type: ignore[assignment]
+        async with asyncio.timeout(10):
+            with pytest.raises(asyncio.CancelledError):
+                await subscribing
