@@ -8,7 +8,7 @@ says whether the frame's beginning is sure.
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.kit.readings import Noise, Step
+from drivers.kit.readings import Noise, Step, Weight
 
 Bits = Literal[7, 8]
 """Data bits of a line. With 7, bit 7 is parity, and is ignored where it is not taken off."""
@@ -84,16 +84,30 @@ class Frames:
 class FrameDecoder:
     """A decoder that reads whole frames; a driver says in `read` what one of them means."""
 
-    def __init__(self, frames: Frames) -> None:
-        """Read what `frames` cuts."""
+    def __init__(self, frames: Frames, length: int | None = None) -> None:
+        """Read what `frames` cuts.
+
+        Args:
+            frames: of the wire.
+            length: bytes that every weight of this scale has, without the end. One with another
+                number of them is noise, so that a lost byte cannot change it.
+        """
         self._frames = frames
+        self._length = length
 
     def feed(self, data: bytes) -> list[Step]:
         """Take what arrived and say what each complete frame means. Never raises."""
         steps: list[Step] = []
         for found in self._frames.feed(data):
-            steps += [found] if isinstance(found, Noise) else self.read(found)
+            steps += [found] if isinstance(found, Noise) else map(self._checked, self.read(found))
         return steps
+
+    def _checked(self, step: Step) -> Step:
+        if not isinstance(step, Weight) or step.value is None:
+            return step
+        if self._length in {None, len(step.raw) - 1}:
+            return step
+        return Noise(step.raw, "a weight with the wrong number of characters")
 
     def quiet(self) -> list[Step]:
         """Say what the frame that was begun means without its end."""

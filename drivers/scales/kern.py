@@ -80,6 +80,10 @@ class Config(Polled):
     unit: Annotated[str, Field(min_length=1, max_length=8)] | None = None
     """The unit of a weight that has none, which is a moving one; None is unknown."""
 
+    length: int | None = Field(default=None, ge=6, le=80)
+    """Characters of a weight as this scale sends it, without its end. One of another length is
+    noise, so that a lost byte cannot change a weight. None takes every length."""
+
     bits: Bits = 8
     """Data bits of the line. With 7, bit 7 is parity and is ignored."""
 
@@ -88,7 +92,7 @@ class Decoder(FrameDecoder):
     """Weights out of lines."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__(Frames(b"\r\n", MAX_LINE, config.bits))
+        super().__init__(Frames(b"\r\n", MAX_LINE, config.bits), config.length)
         self._unit = config.unit
 
     def read(self, frame: Frame) -> list[Step]:

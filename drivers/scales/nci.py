@@ -84,6 +84,10 @@ class Config(Polled):
     unit: Annotated[str, Field(min_length=1, max_length=8)] | None = None
     """The unit of a scale that sends none; None is unknown."""
 
+    length: int | None = Field(default=None, ge=6, le=80)
+    """Characters of a weight as this scale sends it, LF and status too, without ETX. One of another
+    length is noise, so that a lost byte cannot change a weight. None takes every length."""
+
     bits: Bits = 7
     """Data bits of the line. With 7, bit 7 is parity and is ignored."""
 
@@ -92,7 +96,7 @@ class Decoder(FrameDecoder):
     """Weights out of frames from LF to ETX."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__(Frames(b"\x03", MAX_FRAME, config.bits))
+        super().__init__(Frames(b"\x03", MAX_FRAME, config.bits), config.length)
         self._config = config
 
     def read(self, frame: Frame) -> list[Step]:

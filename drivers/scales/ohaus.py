@@ -27,6 +27,8 @@ import re
 from decimal import Decimal
 from typing import Literal
 
+from pydantic import Field
+
 from drivers.kit.frames import Bits, Frame, FrameDecoder, Frames
 from drivers.kit.polling import RENEW, Polled
 from drivers.kit.readings import (
@@ -92,6 +94,10 @@ class Config(Polled):
     is sent once, and the scale goes on; ``unasked`` sends nothing, for a scale that prints by
     itself or at a key."""
 
+    length: int | None = Field(default=None, ge=6, le=80)
+    """Characters of a weight as this scale sends it, without its end. One of another length is
+    noise, so that a lost byte cannot change a weight. None takes every length."""
+
     bits: Bits = 8
     """Data bits of the line. With 7, bit 7 is parity and is ignored."""
 
@@ -100,7 +106,7 @@ class Decoder(FrameDecoder):
     """Weights out of lines."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__(Frames(b"\r\n", MAX_LINE, config.bits))
+        super().__init__(Frames(b"\r\n", MAX_LINE, config.bits), config.length)
 
     def read(self, frame: Frame) -> list[Step]:
         """Return what a line means."""

@@ -1,8 +1,10 @@
+from decimal import Decimal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.kit.frames import BLOCK, Frame, FrameDecoder, Frames
-from drivers.kit.readings import Noise
+from drivers.kit.readings import Noise, Step, Weight
 
 
 def test_only_what_follows_an_end_has_surely_begun() -> None:
@@ -53,3 +55,18 @@ def test_what_no_driver_reads_is_noise() -> None:
     assert decoder.feed(b"abc\rd") == [Noise(b"abc\r", "not a frame of this protocol")]
     assert decoder.quiet() == [Noise(b"d", "a frame without its end")]
     assert decoder.quiet() == []
+
+
+class Numbers(FrameDecoder):
+    def read(self, frame: Frame) -> list[Step]:
+        value = Decimal(frame.text.decode()) if frame.text != b"OVER" else None
+        return [Weight(value, None, True, frame.raw)]
+
+
+def test_a_weight_of_another_length_is_noise() -> None:
+    def values(length: int | None) -> list[Decimal | None]:
+        steps = Numbers(Frames(b"\r", 16), length).feed(b"1.250\r1.20\rOVER\r")
+        return [step.value for step in steps if isinstance(step, Weight)]
+
+    assert values(None) == [Decimal("1.250"), Decimal("1.20"), None]
+    assert values(5) == [Decimal("1.250"), None]

@@ -207,3 +207,10 @@ async def test_a_scale_that_streams_by_itself_is_only_listened_to() -> None:
         await scale.take("1.250")
         await heard.expect(lambda r: isinstance(r, Weight) and str(r.value) == "1.250")
     assert scale.heard == b""
+
+
+def test_a_known_length_catches_a_lost_byte() -> None:
+    good, torn = b"ST,+0001.234 kg\r\n", b"ST,+000.234 kg\r\n"
+    steps = read(good + torn + good, length=15)
+    assert [type(step) for step in steps] == [Weight, Noise, Weight]
+    assert all(isinstance(step, Weight) for step in read(good + torn + good))

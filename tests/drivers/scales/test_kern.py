@@ -161,3 +161,10 @@ async def test_a_scale_that_sends_by_itself_is_only_listened_to() -> None:
         await scale.say(b"       1.250 kg \r\n")
         await heard.expect(lambda r: isinstance(r, Weight) and str(r.value) == "1.250")
     assert scale.heard == b""
+
+
+def test_a_known_length_catches_a_lost_byte() -> None:
+    good, torn = b"ST,GS 1.342KG\r\n", b"ST,GS .342KG\r\n"
+    steps = read(good + torn + good, length=13)
+    assert [type(step) for step in steps] == [Weight, Noise, Weight]
+    assert all(isinstance(step, Weight) for step in read(good + torn + good))

@@ -134,3 +134,10 @@ def test_it_does_what_it_is_told() -> None:
     assert weight(scale.answer(talk.commands["zero"])).zero is True
     scale.answer(talk.commands["next_unit"])
     assert weight(scale.answer(talk.ask)).unit == "lb"
+
+
+def test_a_known_length_catches_a_lost_byte() -> None:
+    good, torn = b"\n0012.34lb\r\n00\r\x03", b"\n002.34lb\r\n00\r\x03"
+    steps = read(good + torn + good, length=15)
+    assert [type(step) for step in steps] == [Weight, Noise, Weight]
+    assert all(isinstance(step, Weight) for step in read(good + torn + good))

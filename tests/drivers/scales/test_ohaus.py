@@ -157,3 +157,10 @@ async def test_a_scale_can_go_on_printing() -> None:
         await scale.take("1.250")
         await heard.expect(lambda r: isinstance(r, Weight) and str(r.value) == "1.250")
     assert scale.heard == b"CP\r\n"
+
+
+def test_a_known_length_catches_a_lost_byte() -> None:
+    good, torn = b"   1.234 kg    G\r\n", b"   1.34 kg    G\r\n"
+    steps = read(good + torn + good, length=16)
+    assert [type(step) for step in steps] == [Weight, Noise, Weight]
+    assert all(isinstance(step, Weight) for step in read(good + torn + good))
