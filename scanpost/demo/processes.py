@@ -84,8 +84,8 @@ class Process:
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGCONT)
             process.send_signal(number)
+            process.send_signal(signal.SIGCONT)  # who hangs could not hear it
         try:
             async with asyncio.timeout(_STOP_WITHIN):
                 await process.wait()
