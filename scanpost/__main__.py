@@ -1,6 +1,7 @@
 """The command `scanpost`: one door to every room. Each room is imported only when it is entered."""
 
 import importlib
+import os
 import sys
 from importlib.metadata import version
 
@@ -8,10 +9,16 @@ _ROOMS = {
     "gateway": ("gateway.__main__", "run or check the daemon at the bench"),
     "bridge": ("bridge.__main__", "run or check the daemon that writes to the ERP"),
     "demo": ("scanpost.demo.__main__", "the whole way of a scan, on virtual devices"),
+    "devices": ("scanpost.devices", "the scanners and scales that are supported"),
+    "detect": ("scanpost.detect", "what is plugged in, and the lines to write for it"),
+    "listen": ("scanpost.listen", "what a device says, decoded while it speaks"),
+    "record": ("scanpost.record", "write down the bytes of a device"),
+    "replay": ("scanpost.replay", "what a recording means"),
     "decode": ("scanpost.decode", "say what the bytes of a scale or a barcode mean"),
 }
 _OURS = {"bridge", "contract", "drivers", "gateway", "runtime", "scanpost"}
-_EXTRA = {"gateway": "gateway", "bridge": "bridge", "demo": "demo", "decode": "gateway"}
+_EXTRA = {"bridge": "bridge", "demo": "demo"}
+"""What to install for a room; all others are of the gateway."""
 
 
 def main() -> int:
@@ -32,12 +39,19 @@ def main() -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in _OURS:
             raise
+        extra = _EXTRA.get(name, "gateway")
         print(
-            f"scanpost {name} needs {error.name}: pip install 'scanpost[{_EXTRA[name]}]'",
+            f"scanpost {name} needs {error.name}: pip install 'scanpost[{extra}]'",
             file=sys.stderr,
         )
         return 2
-    code: int = room.main(rest)
+    try:
+        code: int = room.main(rest)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads on (`| head`). Else the interpreter fails at the same pipe when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
 
 

@@ -1,22 +1,18 @@
 """Recordings: ``replay:///var/lib/scanpost/morning.hexl?speed=1``.
 
-A recording is a text of lines ``<seconds> <hex>``: what arrived, and how many seconds after the
-start. Empty lines and lines that begin with ``#`` are skipped. `speed` is how many times faster
-than it was; 0 plays without waiting. The end of the recording is the end of the stream.
+A recording is a text as in `drivers.kit.captures`. `speed` is how many times faster than it was; 0
+plays without waiting. The end of the recording is the end of the stream.
 """
 
 import asyncio
-import binascii
 import math
 from io import BufferedReader
 from pathlib import Path
 from urllib.parse import SplitResult
 
+from drivers.kit.captures import MAX_LINE, Chunk, NotACapture, chunk
 from drivers.kit.errors import DeviceMisconfigured, StreamLost
 from drivers.kit.streams import Stream, address
-
-MAX_LINE = 2 * 65536 + 64
-"""Bytes of one line: the largest chunk any stream reads, in hexadecimal, with its time."""
 
 
 def _speed(text: str) -> float:
@@ -33,12 +29,12 @@ class _Recording(Stream):
         self._speed = speed
         self._began = asyncio.get_running_loop().time()
         self._number = 0
-        self._next: tuple[float, bytes] | None = None
+        self._next: Chunk | None = None
 
     async def read(self) -> bytes:
         if self._next is None:
             self._next = self._line()
-        seconds, data = self._next
+        seconds, data = self._next.seconds, self._next.data
         now = asyncio.get_running_loop().time()
         due = self._began + seconds / self._speed if self._speed else now
         # Waits even when it is due: a long recording must not keep the loop from everything else.
@@ -46,25 +42,18 @@ class _Recording(Stream):
         self._next = None
         return data
 
-    def _line(self) -> tuple[float, bytes]:
+    def _line(self) -> Chunk:
         while text := self._file.readline(MAX_LINE):
             self._number += 1
-            words = text.split()
-            if not words or words[0].startswith(b"#"):
-                continue
             try:
-                seconds, data = float(words[0]), binascii.unhexlify(b"".join(words[1:]))
-            except (ValueError, binascii.Error) as error:
-                raise self._bad() from error
-            if not data or not 0 <= seconds < math.inf:
-                raise self._bad()
-            return seconds, data
+                found = chunk(text)
+            except NotACapture as error:
+                raise DeviceMisconfigured(
+                    f"line {self._number} of {self.description}: {error}"
+                ) from error
+            if found is not None:
+                return found
         raise StreamLost(f"{self.description} is at its end")
-
-    def _bad(self) -> DeviceMisconfigured:
-        return DeviceMisconfigured(
-            f"line {self._number} of {self.description} is not '<seconds> <hex>'"
-        )
 
     async def write(self, data: bytes) -> None:
         """Take `data` and do nothing: a recording has no ears."""
