@@ -9,7 +9,7 @@ from typing import cast
 
 from drivers.simulators.device import Device
 
-_NOT_DEVICES = {"__main__", "cable", "device"}
+_NOT_DEVICES = {"__main__", "cable", "device", "pan"}
 
 
 def names() -> list[str]:

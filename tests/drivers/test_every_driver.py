@@ -18,6 +18,31 @@ from tests.drivers.records import records
 ENDS = ("cr", "lf", "crlf", "tab", "etx", "none")
 
 SETTINGS: dict[str, list[dict[str, object]]] = {
+    "adam": [
+        {"named": True},
+        {"named": False},
+        {"dialect": "azextra"},
+        {"dialect": "highland"},
+        {"dialect": "pgl"},
+    ],
+    "cas": [{}, {"form": "bare", "unit": "kg"}, {"device": 1}],
+    "dialog_06": [{}, {"bits": 8, "tare": 250}],
+    "dini_argeo": [{}, {"address": 1, "asked": "REXT"}],
+    "epelsa": [{}, {"mode": "auto"}],
+    "fairbanks": [{}, {"dialect": "worldship"}, {"dialect": "fbputr"}],
+    "generic_line": [
+        {
+            "patterns": [
+                r"(?:(?P<stable>W)|(?P<moving>w)):(?P<value>[ +-]*[0-9]+\.[0-9]+) (?P<unit>kg|g)",
+                r"(?P<over>OL)|(?P<error>E[0-9]{2})",
+            ]
+        },
+    ],
+    "massa_k": [{}, {"protocol": "2"}],
+    "radwag": [{}, {"asked": "never"}],
+    "rice_lake": [{}, {"dialect": "cardinal"}, {"dialect": "weigh_tronix"}],
+    "st_gs": [{}, {"asked": "letters", "unit": "kg"}],
+    "yaohua": [{}, {"form": "a26"}, {"form": "forward"}, {"form": "reversed"}],
     "mt_sics": [{}, {"mode": "SNR", "unit": "kg"}],
     "toledo_8217": [
         {},
