@@ -19,6 +19,7 @@ from contract.canonical import canonical
 from contract.envelope import Rows
 from contract.topics import ALL_TRANSACTIONS, SHARED_TRANSACTIONS, Topics
 from runtime.backoff import Backoff
+from runtime.cancellation import stay_cancelled
 from runtime.clock import Clock
 from runtime.logs import event
 from runtime.mqtt import Broker, BrokerLost, Connection, Message, PublishRefused, Will, connect
@@ -83,6 +84,7 @@ class Consumer:
                 event(log, logging.ERROR, "ledger failed", why=str(failed.exceptions[0]))
             if self._clock.monotonic() - began >= STABLE:
                 backoff.reset()
+            stay_cancelled()
             await asyncio.sleep(backoff.next())
 
     async def _session(self) -> None:

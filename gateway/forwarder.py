@@ -17,6 +17,7 @@ from contract.envelope import MAX_ENVELOPE, MAX_ROWS, Ack, seal
 from contract.topics import Topics
 from gateway.outbox import Outbox
 from runtime.backoff import Backoff
+from runtime.cancellation import stay_cancelled
 from runtime.clock import Clock
 from runtime.logs import event
 from runtime.mqtt import (
@@ -108,6 +109,7 @@ class Forwarder:
             self.changed()
             if self._clock.monotonic() - started > _STABLE:
                 backoff.reset()
+            stay_cancelled()
             wait = backoff.next()
             event(log, logging.WARNING, "broker lost", why=why, retry_in_s=round(wait, 2))
             await asyncio.sleep(wait)

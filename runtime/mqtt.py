@@ -27,6 +27,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from runtime.cancellation import stay_cancelled
+
 log = logging.getLogger(__name__)
 
 _NO_SUBSCRIBER = 0x10
@@ -290,7 +292,7 @@ class Connection:
             codes = await self._client.subscribe(topic, qos)
         except aiomqtt.MqttError as error:
             raise BrokerLost(str(error)) from error
-        _stay_cancelled()
+        stay_cancelled()
         for code in codes:
             if getattr(code, "is_failure", False) or code == 0x80:
                 raise BrokerRefused(f"subscription to {topic}: {code}")
@@ -412,17 +414,6 @@ async def _open(
         client.drop()
         raise BrokerLost(f"{broker.url}: {error}") from error
     return client
-
-
-def _stay_cancelled() -> None:
-    """Raise the cancellation that `asyncio.wait_for` forgot.
-
-    Before Python 3.12 it returns the result when that comes together with a cancellation, and a
-    daemon that was told to stop would go on for ever (python/cpython#86296).
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _code(error: MqttConnectError) -> int:
