@@ -19,7 +19,7 @@ from contract.canonical import canonical
 from contract.envelope import Rows
 from contract.topics import ALL_TRANSACTIONS, SHARED_TRANSACTIONS, Topics
 from runtime.backoff import Backoff
-from runtime.cancellation import stay_cancelled
+from runtime.cancellation import apart
 from runtime.clock import Clock
 from runtime.logs import event
 from runtime.mqtt import Broker, BrokerLost, Connection, Message, PublishRefused, Will, connect
@@ -75,7 +75,7 @@ class Consumer:
         while True:
             began = self._clock.monotonic()
             try:
-                await self._session()
+                await apart(self._session())
             except* BrokerLost as lost:
                 event(log, logging.WARNING, "broker lost", why=str(lost.exceptions[0]))
             except* LedgerFailed as failed:
@@ -84,7 +84,6 @@ class Consumer:
                 event(log, logging.ERROR, "ledger failed", why=str(failed.exceptions[0]))
             if self._clock.monotonic() - began >= STABLE:
                 backoff.reset()
-            stay_cancelled()
             await asyncio.sleep(backoff.next())
 
     async def _session(self) -> None:

@@ -23,7 +23,6 @@ from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from bridge.turns import Turns
 from contract.transactions import Transaction
 from runtime.backoff import Backoff
-from runtime.cancellation import stay_cancelled
 from runtime.clock import Clock
 from runtime.logs import event
 
@@ -123,7 +122,6 @@ class Dispatcher:
                 log.exception("the target cannot be opened")
             finally:
                 self._show(None)
-            stay_cancelled()
             await asyncio.sleep(backoff.next())
 
     def _show(self, connector: Connector | None) -> None:

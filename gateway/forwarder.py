@@ -17,7 +17,7 @@ from contract.envelope import MAX_ENVELOPE, MAX_ROWS, Ack, seal
 from contract.topics import Topics
 from gateway.outbox import Outbox
 from runtime.backoff import Backoff
-from runtime.cancellation import stay_cancelled
+from runtime.cancellation import apart
 from runtime.clock import Clock
 from runtime.logs import event
 from runtime.mqtt import (
@@ -100,7 +100,7 @@ class Forwarder:
             started = self._clock.monotonic()
             why = "closed"
             try:
-                await self._session(birth, will, serve)
+                await apart(self._session(birth, will, serve))
             except* BrokerRefused as refused:
                 self.refusal = why = str(refused.exceptions[0])
             except* BrokerLost as lost:
@@ -109,7 +109,6 @@ class Forwarder:
             self.changed()
             if self._clock.monotonic() - started > _STABLE:
                 backoff.reset()
-            stay_cancelled()
             wait = backoff.next()
             event(log, logging.WARNING, "broker lost", why=why, retry_in_s=round(wait, 2))
             await asyncio.sleep(wait)

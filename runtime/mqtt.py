@@ -27,7 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from runtime.cancellation import stay_cancelled
+from runtime.cancellation import staying_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -289,10 +289,10 @@ class Connection:
     async def subscribe(self, topic: str, qos: int = 1) -> None:
         """Subscribe, and raise `BrokerRefused` if the broker does not grant it."""
         try:
-            codes = await self._client.subscribe(topic, qos)
+            with staying_cancelled():
+                codes = await self._client.subscribe(topic, qos)
         except aiomqtt.MqttError as error:
             raise BrokerLost(str(error)) from error
-        stay_cancelled()
         for code in codes:
             if getattr(code, "is_failure", False) or code == 0x80:
                 raise BrokerRefused(f"subscription to {topic}: {code}")
