@@ -19,7 +19,7 @@ class AdamSimulator(Pan):
         *,
         load: Decimal = Decimal(0),
         unit: str = "kg",
-        decimals: int = 2,
+        decimals: int = 3,
     ) -> None:
         """Prepare a scale; see `Pan`."""
         super().__init__(cable, load=load, unit=unit, decimals=decimals)

@@ -22,7 +22,7 @@ class RiceLakeSimulator(Pan):
         *,
         load: Decimal = Decimal(0),
         unit: str = "lb",
-        decimals: int = 2,
+        decimals: int = 3,
     ) -> None:
         """Prepare an indicator; see `Pan`."""
         super().__init__(cable, load=load, unit=unit, decimals=decimals)

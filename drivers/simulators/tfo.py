@@ -1,8 +1,5 @@
 """A TFO1 terminal that prints block after block."""
 
-from decimal import Decimal
-
-from drivers.simulators.cable import Cable
 from drivers.simulators.pan import Pan
 
 
@@ -10,17 +7,6 @@ class TfoSimulator(Pan):
     """A terminal."""
 
     streams = True
-
-    def __init__(
-        self,
-        cable: Cable | None = None,
-        *,
-        load: Decimal = Decimal(0),
-        unit: str = "kg",
-        decimals: int = 1,
-    ) -> None:
-        """Prepare a terminal; see `Pan`."""
-        super().__init__(cable, load=load, unit=unit, decimals=decimals)
 
     def frame(self) -> bytes:
         """Return the block of the load."""

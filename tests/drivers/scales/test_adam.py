@@ -62,12 +62,12 @@ def test_each_dialect_asks_in_its_own_way() -> None:
 
 @given(st.decimals(min_value=-999, max_value=9999, places=2))
 def test_what_the_simulator_weighs_is_what_is_read(load: Decimal) -> None:
-    step = weight("adam", AdamSimulator(load=load).answer(b"N\r\n"), named=True)
+    step = weight("adam", AdamSimulator(load=load, decimals=2).answer(b"N\r\n"), named=True)
     assert (step.value, step.measure) == (load, "net")
 
 
 def test_the_simulator_keeps_to_the_dialogue() -> None:
-    scale = AdamSimulator(load=Decimal("5.00"))
+    scale = AdamSimulator(load=Decimal("5.00"), decimals=2)
     assert scale.answer(dialogue("adam").commands["tare"]) == b""
     assert scale.answer(b"N\r\nT\r\nG\r\n").count(b"5.00") == 2
 

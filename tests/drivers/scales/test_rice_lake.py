@@ -61,7 +61,7 @@ def test_after_damage_the_next_frame_counts() -> None:
     st.decimals(min_value=-999, max_value=9999, places=2), st.sampled_from(["lb", "kg", "g", "oz"])
 )
 def test_what_the_simulator_weighs_is_what_is_read(load: Decimal, unit: str) -> None:
-    step = weight("rice_lake", RiceLakeSimulator(load=load, unit=unit).frame())
+    step = weight("rice_lake", RiceLakeSimulator(load=load, unit=unit, decimals=2).frame())
     assert (step.value, step.unit, step.zero) == (load, unit, True if load == 0 else None)
 
 
@@ -76,7 +76,7 @@ def test_the_simulator_shows_its_troubles(where: Any) -> None:
 
 def test_the_simulator_obeys_the_keys() -> None:
     commands = dialogue("rice_lake").commands
-    scale = RiceLakeSimulator(load=Decimal("12.34"))
+    scale = RiceLakeSimulator(load=Decimal("12.34"), decimals=2)
     assert scale.answer(commands["tare"]) == b"OK\r\n"
     assert scale.frame() == b"\x02    0.00LNZ\r\n"
     assert scale.answer(commands["clear_tare"] + commands["print"]) == b"OK\r\nOK\r\n"
