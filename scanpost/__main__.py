@@ -11,6 +11,7 @@ _ROOMS = {
     "demo": ("scanpost.demo.__main__", "the whole way of a scan, on virtual devices"),
     "devices": ("scanpost.devices", "the scanners and scales that are supported"),
     "detect": ("scanpost.detect", "what is plugged in, and the lines to write for it"),
+    "sheet": ("scanpost.sheet", "a page to print: how to set up a scanner"),
     "listen": ("scanpost.listen", "what a device says, decoded while it speaks"),
     "record": ("scanpost.record", "write down the bytes of a device"),
     "replay": ("scanpost.replay", "what a recording means"),

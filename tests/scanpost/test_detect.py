@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import shutil
+import subprocess
+import sys
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -18,12 +21,14 @@ from drivers.simulators.toledo_8217 import Toledo8217Simulator
 from gateway import config as gateway_config
 from scanpost import detect, probing
 from scanpost.probing import Line
+from tests.drivers.records import FOLDER as DATA
 from tests.drivers.usb_sockets import HOST, Sockets
 from tests.house import udev
 from tests.scanpost.shell import scanpost
 
 SCANNER_REPORTS = bytes.fromhex("058c 0902 a101 8502 09fe 7508 9538 8102 c0")
 SCALE_REPORTS = bytes.fromhex("058d 0920 a101 8503 0940 7510 9501 8102 c0")
+UMOCKDEV = shutil.which("umockdev-run")
 KEYBOARD_REPORTS = bytes.fromhex("0501 0906 a101 0507 19e0 29e7 7501 9508 8102 c0")
 STATION = 'site = "s"\ngateway = "g"\n[[station]]\nname = "a"\njob = "pass_through"\n'
 
@@ -151,6 +156,24 @@ def test_all_of_it_can_be_had_as_json(sockets: Sockets, capsys: pytest.CaptureFi
     assert told[0]["url"] == "usb://?path=1-1.1&vid=0c2e&pid=0b61&node=tty"
     assert [fit["driver"] for fit in told[0]["fits"]] == ["lines"]
     assert told[0]["serial_useless"] is None
+
+
+@pytest.mark.skipif(UMOCKDEV is None, reason="umockdev-run is not installed")
+def test_a_scanner_that_is_many_things_at_once_is_seen_in_a_tree_as_udev_has_it() -> None:
+    assert UMOCKDEV is not None
+    command = [UMOCKDEV, "--device", str(DATA / "umockdev" / "composite.umockdev"), "--"]
+    command += [sys.executable, "-m", "scanpost", "detect", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["node"], each["interface"], each["types"]) for each in told] == [
+        ("/dev/ttyACM0", 0, True),
+        ("/dev/hidraw0", 1, True),
+        ("/dev/input/event5", 1, True),
+    ]
+    assert {(each["path"], each["vid"], each["serial"]) for each in told} == {
+        ("1-1.4", "0c2e", "S1")
+    }
 
 
 async def test_this_machine_can_be_looked_at() -> None:
