@@ -6,6 +6,11 @@ from drivers.kit.readings import Dialogue, Noise, Reading, Refusal, Reply, Send,
 from drivers.simulators.device import Device
 from tests.drivers.conversation import dialogue, talking
 
+NEEDED: dict[str, dict[str, object]] = {
+    "generic_line": {"patterns": [r"W:(?P<value>[ +-]*[0-9]+\.[0-9]+) (?P<unit>kg)"]},
+}
+"""Settings that a driver cannot do without."""
+
 
 def read(driver: str, data: bytes, **settings: Any) -> list[Step]:
     """Everything a fresh decoder says to `data` and the quiet after it, but not what it sends."""

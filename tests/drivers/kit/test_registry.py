@@ -14,6 +14,7 @@ from drivers.kit import registry
 from drivers.kit.errors import DeviceMisconfigured
 from drivers.kit.readings import Dialogue
 from drivers.simulators.device import Device
+from tests.drivers.agreement import NEEDED
 
 FOLDER = Path(drivers.__path__[0])
 OWN = [name for kind in registry.KINDS for name in registry.names()[kind]]
@@ -37,7 +38,7 @@ def test_a_driver_keeps_the_contract(name: str) -> None:
     assert module.Config.model_config.get("extra") == "forbid"
     assert module.Config.model_config.get("frozen") is True
     assert not {"id", "url"} & set(module.Config.model_fields), "the device table has those"
-    config = module.Config.model_validate({"driver": name})
+    config = module.Config.model_validate({"driver": name, **NEEDED.get(name, {})})
     dialogue = module.dialogue(config)
     assert isinstance(dialogue, Dialogue)
     assert module.dialogue(config).decoder is not dialogue.decoder, "one for each connection"

@@ -15,15 +15,11 @@ from drivers.simulators.cable import Cable, Pty, TcpPort
 from drivers.simulators.lines import ScannerSimulator
 from drivers.simulators.toledo_8217 import Toledo8217Simulator
 from drivers.simulators.wedge import WedgeSimulator
+from tests.drivers.agreement import NEEDED
 from tests.drivers.conversation import CEILING, dialogue, talking
 
 CODES = {"lines": "4006381333931", "wedge": "Ab-1"}
 """What each scanner scans; a scale weighs 1.250."""
-
-SETTINGS: dict[str, dict[str, object]] = {
-    "generic_line": {"patterns": [r"W:(?P<value>[ +-]*[0-9]+\.[0-9]+) (?P<unit>kg)"]},
-}
-"""What a driver cannot do without."""
 
 
 @pytest.mark.parametrize("cable", [Pty, TcpPort])
@@ -31,7 +27,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 async def test_a_simulator_is_understood_by_its_driver(name: str, cable: type[Cable]) -> None:
     async with (
         simulators.load(name)(cable()) as device,
-        talking(device.url, dialogue(name, **SETTINGS.get(name, {}))) as heard,
+        talking(device.url, dialogue(name, **NEEDED.get(name, {}))) as heard,
     ):
         if isinstance(device.cable, TcpPort):
             await device.cable.connected()
