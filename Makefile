@@ -35,6 +35,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m contract.schema --check
+	$(BIN)/python -m drivers.table --check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -42,6 +43,7 @@ format: $(VENV)/.dev
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m contract.schema --write
+	$(BIN)/python -m drivers.table --write
 
 bench: $(VENV)/.dev mosquitto
 	$(BIN)/python -m tests.bench $(BENCH)

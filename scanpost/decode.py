@@ -47,13 +47,13 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.what == "scale":
         try:
-            decode = _scale(options.driver, _settings(options.set))
+            decode = _scale(options.driver, settings_of(options.set))
         except (DeviceMisconfigured, ValueError) as error:
             print(f"scanpost decode scale: {error}", file=sys.stderr)
             return 2
     else:
         try:
-            decode = _barcode(options.symbology, _rules(_settings(options.set)))
+            decode = _barcode(options.symbology, _rules(settings_of(options.set)))
         except ValueError as error:
             print(f"scanpost decode barcode: {error}", file=sys.stderr)
             return 2
@@ -121,7 +121,8 @@ def _answer(line: bytes | None, decode: Decode) -> dict[str, Any]:
 # Scales
 
 
-def _settings(pairs: list[str]) -> dict[str, Any]:
+def settings_of(pairs: list[str]) -> dict[str, Any]:
+    """Return settings from `key=value` words: TOML values where they are any, else text."""
     settings: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -141,7 +142,8 @@ def _scalar(value: str) -> Any:
         return value
 
 
-def _faults(error: ValidationError) -> str:
+def faults_of(error: ValidationError) -> str:
+    """Say in one line what is wrong with settings, each fault with its place."""
     return "; ".join(
         f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
         for fault in error.errors(include_url=False)
@@ -153,17 +155,18 @@ def _scale(driver: str, settings: dict[str, Any]) -> Decode:
     try:
         config: BaseModel = module.Config.model_validate({"driver": driver, **settings})
     except ValidationError as error:
-        raise DeviceMisconfigured(f"driver {driver}: {_faults(error)}") from error
+        raise DeviceMisconfigured(f"driver {driver}: {faults_of(error)}") from error
 
     def decode(frame: bytes) -> dict[str, Any]:
         decoder = module.dialogue(config).decoder
         steps = [*decoder.feed(frame), *decoder.quiet()]
-        return {"readings": [_reading(step) for step in steps if not isinstance(step, Send)]}
+        return {"readings": [plain_reading(step) for step in steps if not isinstance(step, Send)]}
 
     return decode
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
+def plain_reading(reading: Reading) -> dict[str, Any]:
+    """Return a reading as the JSON that `scanpost decode` prints."""
     match reading:
         case Weight(value=value):
             return {
@@ -195,7 +198,7 @@ def _rules(settings: dict[str, Any]) -> Rules:
     try:
         return Rules.model_validate(settings)
     except ValidationError as error:
-        raise ValueError(_faults(error)) from error
+        raise ValueError(faults_of(error)) from error
 
 
 def _barcode(symbology: str | None, rules: Rules) -> Decode:

@@ -17,7 +17,7 @@ from drivers.kit import registry
 from drivers.kit.errors import DeviceMisconfigured
 from drivers.kit.readings import Dialogue, Noise, Reading, Refusal, Reply, Scan, Weight
 from drivers.kit.registry import DriverModule
-from scanpost.decode import _faults, _reading, _settings, shown
+from scanpost.decode import faults_of, plain_reading, settings_of, shown
 
 _RAW = 32
 """Bytes of noise that are shown in a line: enough to see what it was."""
@@ -43,9 +43,9 @@ def driver(name: str, pairs: list[str]) -> tuple[DriverModule, BaseModel]:
     """
     module = registry.load(name)
     try:
-        return module, module.Config.model_validate({"driver": name, **_settings(pairs)})
+        return module, module.Config.model_validate({"driver": name, **settings_of(pairs)})
     except ValidationError as error:
-        raise DeviceMisconfigured(f"driver {name}: {_faults(error)}") from error
+        raise DeviceMisconfigured(f"driver {name}: {faults_of(error)}") from error
     except ValueError as error:
         raise DeviceMisconfigured(str(error)) from error
 
@@ -77,7 +77,7 @@ def as_json(reading: Reading, today: date | None = None) -> dict[str, Any]:
         reading: any.
         today: places two-digit years; without it they mean the same for ever.
     """
-    plain = _reading(reading)
+    plain = plain_reading(reading)
     if isinstance(reading, Scan):
         plain["identifier"] = shown(identify(reading.data, reading.symbology, today=today))
     return plain

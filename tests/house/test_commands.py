@@ -50,7 +50,14 @@ def test_a_daemon_without_its_file_says_so(room: str, tmp_path: Path) -> None:
 
 
 def test_modules_that_are_run_say_how() -> None:
-    for module in ("gateway", "bridge", "scanpost", "drivers.simulators", "contract.schema"):
+    for module in (
+        "gateway",
+        "bridge",
+        "scanpost",
+        "drivers.simulators",
+        "drivers.table",
+        "contract.schema",
+    ):
         done = _run(sys.executable, "-m", module, "--help")
         assert done.returncode == 0, module
         assert done.stdout.startswith("usage: "), module
