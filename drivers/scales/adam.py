@@ -96,10 +96,10 @@ class Decoder:
         """Take what arrived and return one step for each complete line. Never raises."""
         *lines, rest = (self._pending + data).split(b"\n")
         steps = [step for line in lines for step in self._line(line)]
-        while len(rest) >= MAX_FRAME:
-            steps.append(Noise(rest[:MAX_FRAME], "more bytes than any line has"))
-            rest, self._torn = rest[MAX_FRAME:], True
-        self._pending = rest
+        if len(rest) > MAX_FRAME and not self._torn:
+            steps.append(_overlong(rest))
+            self._torn = True
+        self._pending = b"" if self._torn else rest
         return steps
 
     def quiet(self) -> list[Step]:
@@ -110,8 +110,10 @@ class Decoder:
     def _line(self, line: bytes) -> list[Step]:
         torn, self._torn = self._torn, False
         raw, text = line + b"\n", line.rstrip(b"\r")
-        if torn or len(text) > MAX_FRAME:
-            return [Noise(raw[:MAX_FRAME], "more bytes than any line has")]
+        if torn:
+            return []  # said already
+        if len(line) > MAX_FRAME:
+            return [_overlong(line)]
         if not text:
             return [Reply("zero or unchanged", raw)] if line and self._dialect == "azextra" else []
         if self._dialect == "highland" and (step := headed(text, raw, None)):
@@ -124,6 +126,10 @@ class Decoder:
         if _OTHER.fullmatch(text):
             return [Reply(text.decode("latin-1"), raw)]
         return [Noise(raw, "not a line of an Adam scale")]
+
+
+def _overlong(line: bytes) -> Noise:
+    return Noise(line[:MAX_FRAME], "more bytes than any line has")
 
 
 def _weight(match: re.Match[bytes], raw: bytes) -> Step:

@@ -84,10 +84,11 @@ class Decoder:
         for end in self._end.finditer(text):
             steps += self._frame(text[start : end.start()], end[0], raw[start : end.end()])
             start = end.end()
-        while len(raw) - start >= MAX_FRAME:
-            steps.append(Noise(raw[start : start + MAX_FRAME], "more bytes than any frame has"))
-            start, self._torn = start + MAX_FRAME, True
-        self._pending = raw[start:]
+        rest = raw[start:]
+        if len(rest) > MAX_FRAME and not self._torn:
+            steps.append(_overlong(rest))
+            self._torn = True
+        self._pending = b"" if self._torn else rest
         return steps
 
     def quiet(self) -> list[Step]:
@@ -97,8 +98,10 @@ class Decoder:
 
     def _frame(self, text: bytes, end: bytes, raw: bytes) -> list[Step]:
         torn, self._torn = self._torn, False
-        if torn or len(text) > MAX_FRAME:
-            return [Noise(raw[:MAX_FRAME], "more bytes than any frame has")] if raw else []
+        if torn:
+            return []  # said already
+        if len(text) > MAX_FRAME:
+            return [_overlong(raw)]
         if self._config.dialect == "fbputr":
             return [self._computer(text, raw)]
         if self._config.dialect == "worldship":
@@ -129,6 +132,10 @@ class Decoder:
         if value is None:
             return Noise(raw, "a weight that is no number")
         return Weight(value, unit, None, raw, measure)
+
+
+def _overlong(frame: bytes) -> Noise:
+    return Noise(frame[:MAX_FRAME], "more bytes than any frame has")
 
 
 def dialogue(config: Config) -> Dialogue:
