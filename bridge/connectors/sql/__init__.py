@@ -1,0 +1,16 @@
+"""A database of one's own: every movement as a row, and what is on hand, by SQLAlchemy URL.
+
+Three tables. `postings` has the transaction's id as its primary key and is written in the same
+database transaction as the rest: that, and nothing else, is what makes it once. `movements` has
+one row for each line and location it touches, with a signed quantity: what goes into a location is
+positive. `stock_on_hand` is their sum for each item, location, lot and unit, kept up to date; it
+may fall below zero, which is a finding.
+
+Quantities are exact: NUMERIC on PostgreSQL, decimal digits as text on SQLite, added up here.
+"""
+
+from bridge.connectors.sql.config import Config
+from bridge.connectors.sql.movements import Movement, document
+from bridge.connectors.sql.target import SqlTarget, connect
+
+__all__ = ["Config", "Movement", "SqlTarget", "connect", "document"]
