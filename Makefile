@@ -1,5 +1,5 @@
 # What a newcomer types. Everything is installed into .venv; nothing else on the machine changes,
-# but for `make test`, which installs Debian's mosquitto where there is none.
+# but for `make test`, which installs Debian's mosquitto and umockdev where there are none.
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,7 +26,7 @@ demo-tryton: $(VENV)/.demo
 
 setup: $(VENV)/.dev
 
-test: $(VENV)/.dev mosquitto
+test: $(VENV)/.dev mosquitto umockdev
 	$(BIN)/pytest $(TESTS)
 
 check: $(VENV)/.dev
@@ -72,11 +72,18 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	 a C compiler with kernel and Python headers, or Debian's python3-evdev; the rest works."
 	@touch $@ $(VENV)/.demo
 
-.PHONY: mosquitto
+.PHONY: mosquitto umockdev
 mosquitto:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null || \
 		{ echo "installing mosquitto"; \
 		  $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q mosquitto; }
+
+# Stands in for keyboards and HID devices under the real evdev and hidraw code. Without it those
+# tests say that they skip.
+umockdev:
+	@command -v umockdev-run >/dev/null || \
+		{ echo "installing umockdev"; $(SUDO) apt-get update -q && \
+		  $(SUDO) apt-get install -y -q umockdev; } || echo "no umockdev: its tests are skipped"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
