@@ -29,7 +29,18 @@ class Model:
         self.parked: dict[int, str] = {}
         self.conflict: int | None = None
 
-    def send(self, first: int, kinds: list[str]) -> None:
+    def send(self, *envelopes: tuple[int, list[str]]) -> None:
+        """Take envelopes that come together: gaps are closed after the last of them."""
+        for first, kinds in envelopes:
+            self._take(first, kinds)
+        if self.conflict is None:
+            while (following := len(self.applied) + 1) in self.parked:
+                self.applied.append(self.parked[following])
+            self.parked = {
+                seq: kind for seq, kind in self.parked.items() if seq > len(self.applied)
+            }
+
+    def _take(self, first: int, kinds: list[str]) -> None:
         if self.conflict is not None:
             return
         rows = dict(enumerate(kinds, start=first))
@@ -42,9 +53,6 @@ class Model:
             self.parked |= rows
             return
         self.applied += [kind for seq, kind in rows.items() if seq > len(self.applied)]
-        while (following := len(self.applied) + 1) in self.parked:
-            self.applied.append(self.parked[following])
-        self.parked = {seq: kind for seq, kind in self.parked.items() if seq > len(self.applied)}
 
 
 def made(seq: int, kind: str) -> Row:
@@ -81,7 +89,7 @@ class LedgerHistory(RuleBasedStateMachine):
 
     def send(self, first: int, kinds: list[str]) -> None:
         rows = envelope(first, [made(seq, kind) for seq, kind in enumerate(kinds, start=first)])
-        self.model.send(first, kinds)
+        self.model.send((first, kinds))
         [ack] = self.run(self.ledger.apply(rows))
         assert ack.upto == len(self.model.applied)
         assert ack.conflict == self.model.conflict
@@ -111,8 +119,7 @@ class LedgerHistory(RuleBasedStateMachine):
     def two_envelopes_come_at_once(self, first: int, other: int) -> None:
         if self.odd:
             return
-        for start in (first, other):
-            self.model.send(start, ["good"] * 3)
+        self.model.send((first, ["good"] * 3), (other, ["good"] * 3))
         acks = self.run(self.ledger.apply(run_of(first, first + 2), run_of(other, other + 2)))
         assert {ack.upto for ack in acks} == {len(self.model.applied)}
 
