@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import aiosqlite
 
@@ -24,8 +23,6 @@ from runtime.sqlite import StoreUnusable, open_reader, open_store
 
 Write = Callable[[uuid.UUID, int], str]
 """Writes the body of one row, given the epoch and the seq it gets."""
-
-RowState = Literal["saved", "booked", "posted", "rejected"]
 
 _GROUP = 500  # rows of one INSERT: two parameters each, and SQLite takes 32,766
 _RECENT = 1000  # rows kept in memory for the forwarder: live scans are sent without a read

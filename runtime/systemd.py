@@ -29,11 +29,6 @@ def notify_stopping() -> None:
     _notify("STOPPING=1")
 
 
-def notify_status(status: str) -> None:
-    """Show one line in `systemctl status`."""
-    _notify(f"STATUS={status}")
-
-
 def watchdog_interval() -> float | None:
     """Return seconds between two signs of life, half of what systemd allows; None if unasked."""
     usec = os.environ.get("WATCHDOG_USEC", "")

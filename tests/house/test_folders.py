@@ -132,16 +132,15 @@ def test_a_job_has_a_test(name: str) -> None:
 
 # --- What must not be in any file ---
 
+# Put together here, so that this file names none of them either and need not be left out.
 ELSEWHERE = [
-    "/work/",
-    "/opt/pypi",
-    "pypi.org",
-    "pythonhosted.org",
-    "npmjs.org",
-    "proxy.golang.org",
-    "docker.io/",
-    "ghcr.io/",
-    "index-url",
+    *("/".join(("", *parts)) for parts in (("work", ""), ("opt", "pypi"))),
+    *(".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))),
+    *(
+        ".".join(parts)
+        for parts in (("proxy", "golang", "org"), ("docker", "io/"), ("ghcr", "io/"))
+    ),
+    "-".join(("index", "url")),
 ]
 """Paths of one machine, names of registries: where things come from is the machine's business."""
 
@@ -152,5 +151,5 @@ def test_no_file_names_a_machine_or_a_registry(words: str) -> None:
     if files is None:
         pytest.skip("no git here")
     assert len(files) > 50
-    there = [path for path in files if path.is_file() and path != Path(__file__).resolve()]
+    there = [path for path in files if path.is_file()]
     assert not [path.name for path in there if words.encode() in path.read_bytes()]
