@@ -27,3 +27,7 @@ class ConnectorUnknown(BridgeError, ValueError):
 
 class ConfigError(BridgeError):
     """The configuration cannot be used. The text has one line for each problem."""
+
+
+class SourceFailed(BridgeError):
+    """Items, documents or stock could not be read from the ERP; the same again may work."""
