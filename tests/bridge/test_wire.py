@@ -34,4 +34,5 @@ async def test_deliveries_side_by_side_do_not_mix() -> None:
             heard(name)
         return [note.text for note in notes]
 
-    assert await asyncio.gather(deliver("a"), deliver("b")) == [["a", "a"], ["b", "b"]]
+    first, second = await asyncio.gather(deliver("a"), deliver("b"))
+    assert (first, second) == (["a", "a"], ["b", "b"])
