@@ -1,8 +1,8 @@
 """GS1 element strings: pairs of an application identifier (AI) and a value, one after the other.
 
-biip is the dictionary of AIs and their formats. Cutting the string into elements is done here, so
-that one wrong element loses none of the others, no hidden clock decides on a century, and the
-time a hostile label takes grows no faster than its length.
+Cutting the string into elements is done here and not by a library, so that one wrong element loses
+none of the others, no hidden clock decides on a century, and the time a hostile label takes grows
+no faster than its length.
 
 Source: GS1 General Specifications 7.8 (FNC1, predefined lengths) and 7.11 (characters).
 
@@ -18,12 +18,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from biip import ParseError
-from biip.gs1_application_identifiers import GS1ApplicationIdentifier
-
 from contract.codes.checks import is_digits
 from contract.codes.dates import REFERENCE_YEAR
 from contract.codes.gs1_content import content_fault
+from contract.codes.gs1_dictionary import look_up
 
 GS = "\x1d"
 """FNC1 inside data, as scanners send it."""
@@ -124,13 +122,11 @@ def _ai_length(text: str) -> int:
 # All AIs there are fit; a hostile label can only make it look one up anew.
 @lru_cache(maxsize=1024)
 def _definition(ai: str) -> Definition | None:
-    try:
-        known = GS1ApplicationIdentifier.extract(ai)
-    except ParseError:
+    known = look_up(ai)
+    if known is None:
         return None
-    form = known.format.partition("+")[2]
+    form, title = known
     pattern, longest, fixed = "", 0, True
-    # biip's own patterns take exponential time on a value full of percent signs.
     for outer, inner, kind, least, most in _PART.findall(form):
         optional = bool(outer or inner)
         low, high = int(least or 1), int(most or least or 1)
@@ -139,7 +135,7 @@ def _definition(ai: str) -> Definition | None:
         pattern += f"(?:{part})?" if optional else part
         longest += high
         fixed = fixed and low == high and not optional
-    return Definition(ai, known.data_title, form, re.compile(pattern), longest, fixed)
+    return Definition(ai, title, form, re.compile(pattern), longest, fixed)
 
 
 def read_elements(text: str, this_year: int = REFERENCE_YEAR) -> Message:

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from biip.gs1_application_identifiers import GS1ApplicationIdentifier
+from biip import gs1_application_identifiers as biip
 
 from contract.codes.dates import date_of, full_year
 from contract.codes.gs1 import Definition, definition_of, read_elements
+from contract.codes.gs1_dictionary import dictionary
 from contract.codes.iso_codes import COUNTRIES, COUNTRY_LETTERS, CURRENCIES
 from contract.codes.measures import measure_of
 
@@ -62,12 +63,19 @@ def test_the_dictionary_knows_every_ai_and_its_length(ai: str, predefined: bool)
     definition = definition_of(ai + "0000")
     assert isinstance(definition, Definition)
     assert definition.ai == ai
-    assert GS1ApplicationIdentifier.extract(ai).separator_required is not predefined
+    assert biip.GS1ApplicationIdentifier.extract(ai).separator_required is not predefined
     if predefined:
         value = "0" * definition.longest
         # A value of the predefined length ends without a separator, whatever follows.
         found = read_elements(ai + value + "10NEXT").elements
         assert [(element.ai, element.value) for element in found] == [(ai, value), ("10", "NEXT")]
+
+
+def test_the_dictionary_is_that_of_an_independent_library() -> None:
+    theirs = biip._GS1_APPLICATION_IDENTIFIERS
+    assert dictionary() == {
+        ai: (entry.format.partition("+")[2], entry.data_title) for ai, entry in theirs.items()
+    }
 
 
 @pytest.mark.parametrize(
