@@ -15,3 +15,7 @@ class StoreFull(GatewayError):
 
 class StoreFailed(GatewayError):
     """The outbox cannot be trusted. Nobody catches this: exit, and let systemd restart us."""
+
+
+class StoreDamaged(StoreFailed):
+    """What the disk gave back is not what was stored. The next start saves what can be read."""

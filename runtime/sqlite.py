@@ -6,6 +6,7 @@ read-only, since SQLite before 3.51.3 can corrupt a WAL file that two connection
 same moment.
 """
 
+import hashlib
 import re
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -31,7 +32,8 @@ async def open_store(path: Path, migrations: Traversable) -> aiosqlite.Connectio
 
     Args:
         path: the database file; its folder must exist.
-        migrations: folder of `0001_name.sql`, `0002_...`; each runs once, in one transaction.
+        migrations: folder of `0001_name.sql`, `0002_...`; each runs once, in one transaction,
+            and may call `sha256(text or blob)`.
 
     Raises:
         StoreTooNew: `user_version` is beyond the last migration.
@@ -47,6 +49,7 @@ async def open_store(path: Path, migrations: Traversable) -> aiosqlite.Connectio
             raise StoreUnusable(f"{path}: the file system refuses WAL; use a local disk")
         if await pragma(connection, "synchronous") != 2:
             raise StoreUnusable(f"{path}: synchronous=FULL was not accepted")
+        await connection.create_function("sha256", 1, _sha256, deterministic=True)
         await _migrate(connection, path, migrations)
     except aiosqlite.Error as error:
         await connection.close()
@@ -78,6 +81,10 @@ async def _connect(uri: str, path: Path) -> aiosqlite.Connection:
         return await aiosqlite.connect(uri, uri=True, isolation_level=None)
     except aiosqlite.Error as error:
         raise StoreUnusable(f"{path}: {error}") from error
+
+
+def _sha256(value: str | bytes) -> bytes:
+    return hashlib.sha256(value.encode() if isinstance(value, str) else value).digest()
 
 
 def _quoted(path: Path) -> str:

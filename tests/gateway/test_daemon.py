@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from contract.canonical import digest
 from contract.envelope import envelope_adapter
 from contract.topics import Topics
 from contract.transactions import Transaction
@@ -321,7 +322,11 @@ async def test_a_row_that_no_longer_reads_does_not_keep_it_from_starting(place: 
         daemon.send(signal.SIGTERM)
         await daemon.ended()
     with contextlib.closing(sqlite3.connect(place.store)) as store, store:
-        store.execute("""INSERT INTO outbox VALUES (1, '{"seq":1,"of":"another version"}')""")
+        body = '{"seq":1,"of":"another version"}'
+        store.execute(
+            "INSERT INTO outbox (seq, body, digest) VALUES (1, ?, ?)",
+            (body, bytes.fromhex(digest(body))),
+        )
     async with Daemon(place.config) as daemon:
         assert (await daemon.until("a stored row cannot be read"))["seq"] == 1
         await daemon.until("ready")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from contract.envelope import Ack, Rejected
-from gateway.errors import StoreFull
+from gateway.errors import StoreDamaged, StoreFull
 from gateway.outbox import Outbox, Write, open_outbox
 from runtime.sqlite import StoreTooNew, StoreUnusable
 
@@ -279,3 +279,42 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
         store.close()
         assert seqs == list(range(1, len(seqs) + 1))
         assert len(seqs) >= told
+
+
+def tamper(path: Path, statement: str) -> None:
+    with sqlite3.connect(path) as store:
+        store.execute(statement)
+    store.close()
+
+
+async def test_a_row_that_was_altered_on_disk_is_not_given_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "o.db"
+    async with open_outbox(path) as outbox:
+        writer = asyncio.create_task(outbox.write())
+        await outbox.put([body("a"), body("b"), body("c")])
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+        outbox._recent.clear()
+        tamper(path, "UPDATE outbox SET body = replace(body, 'b', 'B') WHERE seq = 2")
+        with pytest.raises(StoreDamaged, match="row 2"):
+            await outbox.after(0, 10, 10_000)
+        assert [row.seq for row in await outbox.newest(10)] == [1, 3]
+        assert "a row is damaged" in caplog.text
+
+
+async def test_a_missing_row_is_not_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with running(path) as outbox:
+        await outbox.put([body(str(n)) for n in range(6)])
+        outbox.confirm(Ack(epoch=outbox.standing.epoch, upto=2))
+        outbox._recent.clear()
+        tamper(path, "DELETE FROM outbox WHERE seq = 1")
+        assert [row.seq for row in await outbox.after(0, 9, 9_999)] == [2, 3, 4, 5, 6]
+        tamper(path, "DELETE FROM outbox WHERE seq = 5")
+        with pytest.raises(StoreDamaged, match="row 5 is missing"):
+            await outbox.after(2, 9, 9_999)
+        tamper(path, "DELETE FROM outbox WHERE seq <= 3")
+        with pytest.raises(StoreDamaged, match="row 3 is missing"):
+            await outbox.after(0, 1, 9_999)
