@@ -13,21 +13,39 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel
 
 import bridge.connectors
-from bridge.connector import Connector
+from bridge.connector import Call, Capabilities, Connector, Source
 from bridge.errors import ConnectorUnknown
+from contract.transactions import Transaction
 
 GROUP = "scanpost.connectors"
-_PARTS = ("Config", "document", "connect")
+_PARTS = ("Config", "CAPABILITIES", "document", "connect")
 
 
 class ConnectorModule(Protocol):
-    """What the registry hands out."""
+    """What the registry hands out. The optional parts are asked for by `planned` and `source`."""
 
     Config: type[BaseModel]
+    CAPABILITIES: Capabilities
+
+    def document(self, transaction: Transaction, config: Any) -> object:
+        """Return what the ERP wants to read, or an `Outcome` that needs no call."""
+        ...
 
     def connect(self, config: Any) -> AbstractAsyncContextManager[Connector]:
         """Open the target."""
         ...
+
+
+def planned(module: ConnectorModule, transaction: Transaction, config: Any) -> list[Call] | None:
+    """Return the calls a connector would make, or None where it cannot say."""
+    calls = getattr(module, "calls", None)
+    return None if calls is None else list(calls(transaction, config))
+
+
+def source(module: ConnectorModule, config: Any) -> AbstractAsyncContextManager[Source] | None:
+    """Open the reading side of a target; None where the connector has none."""
+    read = getattr(module, "read", None)
+    return None if read is None else cast("AbstractAsyncContextManager[Source]", read(config))
 
 
 def names() -> list[str]:

@@ -9,8 +9,21 @@ may fall below zero, which is a finding.
 Quantities are exact: NUMERIC on PostgreSQL, decimal digits as text on SQLite, added up here.
 """
 
+from bridge.connector import Capabilities
 from bridge.connectors.sql.config import Config
 from bridge.connectors.sql.movements import Movement, document
 from bridge.connectors.sql.target import SqlTarget, connect
 
-__all__ = ["Config", "Movement", "SqlTarget", "connect", "document"]
+CAPABILITIES = Capabilities(
+    evidence="real",
+    key="unique",
+    books=frozenset(
+        {
+            *("receipt", "putaway", "pick", "pack", "shipment", "transfer", "count"),
+            *("adjustment", "return", "assembly", "weighing", "reading", "reversal"),
+        }
+    ),
+    limits=("Documents are kept by number; nothing is checked against an order.",),
+)
+
+__all__ = ["CAPABILITIES", "Config", "Movement", "SqlTarget", "connect", "document"]

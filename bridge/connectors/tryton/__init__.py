@@ -25,8 +25,20 @@ Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sto
 stock_lot_sled; every call here is tested against a running server.
 """
 
+from bridge.connector import Capabilities
 from bridge.connectors.tryton.arrival import document
 from bridge.connectors.tryton.config import Config
 from bridge.connectors.tryton.posting import connect
 
-__all__ = ["Config", "connect", "document"]
+CAPABILITIES = Capabilities(
+    evidence="real",
+    key="lookup",
+    books=frozenset({"receipt"}),
+    limits=(
+        "A receipt needs a purchase order of the configured warehouse.",
+        "Serial numbers, SSCCs, weights, operators and order line numbers stay in the ledger.",
+        "One bridge, and nobody else, writes receipts into the database.",
+    ),
+)
+
+__all__ = ["CAPABILITIES", "Config", "connect", "document"]
