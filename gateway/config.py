@@ -5,7 +5,8 @@ key is ignored.
 """
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -36,6 +37,11 @@ Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]{1,64}:
 _LAST_PORT = 65535
 
 Model = TypeVar("Model", bound=BaseModel)
+Badge = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+CodeKind = Literal[
+    "gtin", "sscc", "gs1", "hibc", "mh10", "tracking", "location", "badge", "document",
+    "quantity", "mode", "reason", "command", "unknown",
+]  # fmt: skip
 
 
 class Table(BaseModel):
@@ -83,6 +89,8 @@ class _File(Table):
     web: Web = Web()
     log: Log = Log()
     codes: Rules = Rules()
+    supervisors: Annotated[frozenset[Badge], Field(max_length=500)] = frozenset()
+    """Operators whose badge overrides a refusal."""
     station: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=32)]
 
 
@@ -91,8 +99,16 @@ class _Station(Table):
     job: str
     bounce: float = Field(default=0.4, ge=0, le=10)
     """Seconds in which the same code on the same device is one scan, not two."""
+    bounce_of: dict[CodeKind, Annotated[float, Field(ge=0, le=10)]] = Field(default_factory=dict)
+    """The same for one kind of code, where it differs: `sscc = 3`."""
     settle: int = Field(default=3, ge=2, le=50)
     """Equal readings that settle a weight where the scale does not say that it is stable."""
+    sign_in: bool = False
+    """Whether nothing is taken before somebody scanned a badge."""
+    idle_minutes: float = Field(default=15, gt=0, le=1440)
+    """Minutes without a scan after which the operator is signed out."""
+    mode: Annotated[tuple[dict[str, Any], ...], Field(max_length=15)] = ()
+    """Other jobs of this station, each with its settings; a mode card changes to it."""
     device: Annotated[tuple[dict[str, Any], ...], Field(max_length=16)] = ()
 
 
@@ -123,16 +139,31 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
-    """One physical station, with its job and the job's own settings."""
+class Mode:
+    """One job a station can do, with the job's own settings."""
 
-    name: str
     job: str
     module: Job
     settings: BaseModel
-    bounce: float
-    settle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One physical station and what it does."""
+
+    name: str
+    modes: tuple[Mode, ...]
+    """At least one; it begins with the first."""
     devices: tuple[Device, ...]
+    bounce: float = 0.4
+    bounce_of: Mapping[CodeKind, float] = field(default_factory=dict)
+    settle: int = 3
+    sign_in: bool = False
+    idle_minutes: float = 15.0
+
+    def mode(self, job: str) -> Mode:
+        """Return the mode of that job, which must be one of its own."""
+        return next(mode for mode in self.modes if mode.job == job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +177,7 @@ class Gateway:
     web: Web
     log: Log
     codes: Rules
+    supervisors: frozenset[str]
     stations: tuple[Station, ...]
 
 
@@ -191,6 +223,7 @@ def parse(tables: dict[str, Any], problems: list[str]) -> Gateway | None:
         web=file.web,
         log=file.log,
         codes=file.codes,
+        supervisors=file.supervisors,
         stations=tuple(station for station in stations if station),
     )
 
@@ -210,23 +243,39 @@ def _station(table: dict[str, Any], place: str, problems: list[str]) -> Station 
     ]
     if station is None:
         return None
-    try:
-        module = jobs.load(station.job)
-    except ConfigError as error:
-        problems.append(f"{place}.job: {error}")
-        return None
-    settings = _check(module.Config, {"job": station.job, **rest}, place, problems, _Station)
-    if settings is None or None in devices:
+    modes = [_mode(station.job, rest, place, problems)]
+    for number, entry in enumerate(station.mode):
+        where = f"{place}.mode[{number}]"
+        job = entry.get("job")
+        if isinstance(job, str):
+            modes.append(
+                _mode(job, {key: entry[key] for key in entry if key != "job"}, where, problems)
+            )
+        else:
+            problems.append(f"{where}.job: say which job")
+    _only_once(f"{place}: job", [mode.job for mode in modes if mode], problems)
+    if None in modes or None in devices:
         return None
     return Station(
         name=station.name,
-        job=station.job,
-        module=module,
-        settings=settings,
-        bounce=station.bounce,
-        settle=station.settle,
+        modes=tuple(mode for mode in modes if mode),
         devices=tuple(device for device in devices if device),
+        bounce=station.bounce,
+        bounce_of=station.bounce_of,
+        settle=station.settle,
+        sign_in=station.sign_in,
+        idle_minutes=station.idle_minutes,
     )
+
+
+def _mode(job: str, rest: dict[str, Any], place: str, problems: list[str]) -> Mode | None:
+    try:
+        module = jobs.load(job)
+    except ConfigError as error:
+        problems.append(f"{place}.job: {error}")
+        return None
+    settings = _check(module.Config, {"job": job, **rest}, place, problems, _Station)
+    return None if settings is None else Mode(job, module, settings)
 
 
 def _device(table: dict[str, Any], place: str, problems: list[str]) -> Device | None:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from contract.topics import Topics
 from contract.transactions import Transaction
 from gateway.bench import Bench
+from gateway.book import Book
 from gateway.config import Gateway
 from gateway.devices import Supervisor
 from gateway.forwarder import Forwarder
@@ -57,8 +58,18 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
         )
         intake = Intake(config.gateway, outbox, clock)
         changed = forwarder.changed = health.changed.set
+        book = Book()
         health.benches = [
-            Bench(station, intake, signals, config.codes, clock, changed)
+            Bench(
+                station,
+                intake,
+                signals,
+                config.codes,
+                clock,
+                changed,
+                book=book,
+                supervisors=config.supervisors,
+            )
             for station in config.stations
         ]
         health.supervisors = [
@@ -66,7 +77,7 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             for bench in health.benches
             for device in bench.station.devices
         ]
-        await _resume(health, outbox)
+        await _resume(health, outbox, book)
         async with _page(config, health, signals, outbox), asyncio.TaskGroup() as tasks:
             tasks.create_task(outbox.write(), name="write the outbox")
             tasks.create_task(
@@ -106,7 +117,7 @@ async def run_until_told(config: Gateway) -> None:
         event(log, logging.INFO, "stopped", gateway=config.gateway)
 
 
-async def _resume(health: Health, outbox: Outbox) -> None:
+async def _resume(health: Health, outbox: Outbox, book: Book) -> None:
     newest = []
     for row in await outbox.newest(_RESUMED):
         try:
@@ -114,8 +125,12 @@ async def _resume(health: Health, outbox: Outbox) -> None:
         except ValidationError:
             # Of another version: the bridge will judge it. The shift goes on without.
             event(log, logging.WARNING, "a stored row cannot be read", seq=row.seq)
+    stood = await outbox.sessions()
+    for each in newest:
+        book.movements.add(each.seq, each.id, each.event)
     for bench in health.benches:
-        bench.resume([each for each in newest if each.station == bench.station.name])
+        name = bench.station.name
+        bench.resume([each for each in newest if each.station == name], stood.get(name))
 
 
 @contextlib.asynccontextmanager

@@ -280,9 +280,11 @@ def station_view(bench: Bench) -> dict[str, Any]:
     view = bench.view
     return {
         "station": bench.station.name,
-        "job": bench.station.job,
+        "job": bench.session.job,
         "operator": bench.session.operator,
         "headline": view.headline,
+        "question": view.question,
+        "facts": [list(fact) for fact in view.facts],
         "document": view.document,
         "lines": [asdict(line) for line in view.lines],
     }

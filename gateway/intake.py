@@ -91,13 +91,19 @@ class Intake:
 
         return Prepared(transaction.id, draft.event, now.wall, write)
 
-    async def store(self, prepared: Sequence[Prepared]) -> list[Booked]:
+    async def store(
+        self, prepared: Sequence[Prepared], sessions: Sequence[tuple[str, str]] = ()
+    ) -> list[Booked]:
         """Store what was prepared, in this order, all or none. On return it is on disk.
+
+        Args:
+            prepared: by `prepare`.
+            sessions: stations and where each stands after it, as text.
 
         Raises:
             StoreFull, StoreFailed: see `Outbox.put`.
         """
-        rows = await self._outbox.put([each.write for each in prepared])
+        rows = await self._outbox.put([each.write for each in prepared], sessions)
         return [
             Booked(row.seq, each.id, each.event, each.wall)
             for row, each in zip(rows, prepared, strict=True)

@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from contract.identifiers import Identifier, Sscc
-from contract.transactions import Reading
+from contract.transactions import Event, Reading
 from contract.values import Quantity
-from gateway.stations.job import Given, Scanned, Signal, Step, View, Weighed
+from gateway.phrases import say
+from gateway.stations.job import Given, Scanned, Shift, Signal, Step, View, Weighed
 from gateway.stations.labels import Much, on_label
 
 _SHOWN = 200  # characters of a label that the operator is told; the transaction has all of them
@@ -29,40 +30,51 @@ class Config(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How much was passed on since the start."""
-
-    scans: int = 0
-    weights: int = 0
+    """Nothing: every scan stands for itself."""
 
 
 def start(config: Config) -> State:
-    """Nothing was passed on yet."""
+    """Begin."""
     del config
     return State()
 
 
-def step(config: Config, state: State, given: Given) -> Step:
+def step(config: Config, state: State, given: Given, shift: Shift) -> Step:
     """Pass it on."""
-    del config
+    del config, shift
     match given:
         case Scanned(identifier=identifier):
-            return Step(
-                State(state.scans + 1, state.weights),
-                Signal("ok", identifier.text[:_SHOWN]),
-                (_reading(identifier),),
-            )
+            return Step(state, Signal("ok", identifier.text[:_SHOWN]), (_reading(identifier),))
         case Weighed(weight=weight):
             return Step(
-                State(state.scans, state.weights + 1),
+                state,
                 Signal("ok", f"{weight.value} {weight.unit or ''}".strip()),
                 (Reading(weight=weight),),
             )
 
 
-def view(config: Config, state: State) -> View:
-    """Show the totals."""
-    del config
-    return View(f"{state.scans} scans and {state.weights} weights passed on")
+def view(config: Config, state: State, shift: Shift) -> View:
+    """Ask for a scan."""
+    del config, state, shift
+    return View(say("Scan or weigh; everything is passed on"))
+
+
+def undo(config: Config, state: State, shift: Shift) -> Step | None:
+    """Leave it to the reversal: everything is booked at once."""
+    del config, state, shift
+    return None
+
+
+def reversed_(config: Config, state: State, event: Event, shift: Shift) -> State:
+    """Stay as it is."""
+    del config, event, shift
+    return state
+
+
+def wants_badge(state: State) -> bool:
+    """Ask for none."""
+    del state
+    return False
 
 
 def _reading(identifier: Identifier) -> Reading:

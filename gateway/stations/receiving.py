@@ -25,11 +25,11 @@ from contract.identifiers import (
     Tracking,
     Unknown,
 )
-from contract.transactions import Receipt, Weighing
+from contract.transactions import Event, Receipt, Weighing
 from contract.values import Document as DocumentName
 from contract.values import Evidence, Item, Line, Weight
 from contract.values import Quantity as Amount
-from gateway.stations.job import Given, Progress, Scanned, Signal, Step, View, Weighed
+from gateway.stations.job import Given, Progress, Scanned, Shift, Signal, Step, View, Weighed
 from gateway.stations.labels import Much, OnLabel, on_label
 
 _MOST = Decimal(1_000_000)  # of anything in one scan: beyond it, a label was misread
@@ -98,8 +98,9 @@ def start(config: Config) -> State:
     return State(to_location=config.to_location)
 
 
-def step(config: Config, state: State, given: Given) -> Step:
+def step(config: Config, state: State, given: Given, shift: Shift) -> Step:
     """Say what becomes of one scan or weight."""
+    del shift
     match given:
         case Weighed():
             return _weigh(config, state, given)
@@ -107,9 +108,36 @@ def step(config: Config, state: State, given: Given) -> Step:
             return _scan(config, state, identifier, given.evidence)
 
 
-def view(config: Config, state: State) -> View:
+def undo(config: Config, state: State, shift: Shift) -> Step | None:
+    """Leave it to the reversal: every item is booked at once."""
+    del config, state, shift
+    return None
+
+
+def reversed_(config: Config, state: State, event: Event, shift: Shift) -> State:
+    """Take the lines of a receipt out of the table; open a document that was closed too early."""
+    del config, shift
+    if not isinstance(event, Receipt):
+        return state
+    if state.document is None and event.documents:
+        return replace(state, document=event.documents[0])
+    if state.document not in event.documents:
+        return state
+    tallies = state.tallies
+    for line in event.lines:
+        tallies = _add(tallies, line, -1)
+    return replace(state, tallies=tallies)
+
+
+def wants_badge(state: State) -> bool:
+    """Ask for none."""
+    del state
+    return False
+
+
+def view(config: Config, state: State, shift: Shift) -> View:
     """Show the document and what was received of each item, the newest first."""
-    del config
+    del config, shift
     if state.document is None:
         return View("Scan a document to begin")
     return View(
@@ -288,12 +316,13 @@ def _book(state: State, line: Line, weight: Weight | None, evidence: tuple[Evide
     return Step(after, Signal("ok", text), (event,), evidence)
 
 
-def _add(tallies: tuple[Tally, ...], line: Line) -> tuple[Tally, ...]:
-    unit, value = line.quantity.unit, line.quantity.value
+def _add(tallies: tuple[Tally, ...], line: Line, sign: int = 1) -> tuple[Tally, ...]:
+    unit, value = line.quantity.unit, sign * line.quantity.value
     for place, tally in enumerate(tallies):
         if tally.item == line.item and tally.unit == unit:
             grown = replace(tally, value=tally.value + value)
-            return (*tallies[:place], *tallies[place + 1 :], grown)
+            rest = (*tallies[:place], *tallies[place + 1 :])
+            return (*rest, grown) if grown.value else rest
     return (*tallies, Tally(line.item, unit, value))
 
 

@@ -129,7 +129,9 @@ async def test_the_scans_of_one_read_are_one_commit_in_their_order(rig: Rig) -> 
     await rig.outbox._writer.set_trace_callback(statements.append)
     await rig.bench.accept("scanner-1", [scan(EAN), scan(OTHER_EAN), scan("x"), scan("ASN:2")])
     await rig.outbox._writer.set_trace_callback(None)  # type: ignore[arg-type]
-    assert len([text for text in statements if text.startswith("INSERT")]) == 1
+    # What the triggers do is traced with the text of the one statement, too.
+    assert len({text for text in statements if text.startswith("INSERT INTO intake")}) == 1
+    assert not [text for text in statements if text.startswith(("BEGIN", "COMMIT"))]
     assert [told.signal.kind for told in rig.told[1:]] == ["ok", "ok", "not_ok", "ok"]
     gtins = [
         each.event.lines[0].item.gtin for each in rig.stored() if isinstance(each.event, Receipt)
@@ -462,6 +464,5 @@ async def test_a_transaction_too_large_to_travel_is_refused_aloud(tmp_path: Path
         assert told.signal.kind == "not_ok"
         assert told.signal.todo
         assert rig.stored() == []
-        assert rig.bench.view.headline.startswith("0 scans")
         assert (await rig.scan(EAN)).signal.kind == "ok"
         assert rig.stored()[0].seq == 1

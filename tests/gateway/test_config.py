@@ -89,7 +89,7 @@ def test_a_minimal_file_is_enough(file: Path) -> None:
     gateway = loaded(file, MINIMAL)
     assert (gateway.site, gateway.gateway) == ("north", "dock-1")
     [station] = gateway.stations
-    assert (station.name, station.job, station.devices) == ("door-1", "pass_through", ())
+    assert (station.name, station.modes[0].job, station.devices) == ("door-1", "pass_through", ())
     assert gateway.broker.url == "mqtt://127.0.0.1:1883"
     assert gateway.web.listen == "127.0.0.1:8480"
 
@@ -98,7 +98,7 @@ def test_every_table_reaches_whom_it_is_for(file: Path) -> None:
     gateway = loaded(file, WHOLE)
     first, second = gateway.stations
     assert (first.bounce, first.settle) == (0.2, 5)
-    assert getattr(first.settings, "book", None) == "weight"
+    assert getattr(first.modes[0].settings, "book", None) == "weight"
     assert [device.id for device in first.devices] == ["scanner-1", "scale-1"]
     assert getattr(first.devices[0].settings, "prefix", None) == "A"
     assert getattr(first.devices[1].settings, "every", None) == 0.5

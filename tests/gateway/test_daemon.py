@@ -413,10 +413,8 @@ async def test_a_store_that_fails_while_running_ends_it_with_the_reason(place: P
         with contextlib.closing(sqlite3.connect(place.store)) as vandal:
             vandal.execute("DROP TABLE outbox")
         async with daemon.events() as following:
-            for code in ("PO:4711", EAN):
-                await place.scanner.send(code)
-                await following()
-            place.scale.load += 2
+            # Even what books nothing is stored before it is OK: where the station stands.
+            await place.scanner.send("PO:4711")
             assert (await following())["text"].startswith("NOT SAVED")
         why = await refused(daemon, 1)
     assert "no such table" in why

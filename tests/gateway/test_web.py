@@ -121,7 +121,11 @@ async def test_status_is_all_a_screen_needs(site: Site) -> None:
         "operator": "7",
         "headline": "Scan the next item, or DONE",
         "document": "4711",
-        "lines": [{"label": "0" + EAN, "done": "1 EA", "expected": ""}],
+        "question": "",
+        "facts": [],
+        "lines": [
+            {"label": "0" + EAN, "done": "1 EA", "expected": "", "note": "", "state": "open"}
+        ],
         "latched": None,
         "live_weight": {"value": "1.250", "unit": "kg", "stable": False, "range": "ok"},
     }

@@ -11,10 +11,12 @@ from contract.envelope import MAX_ROW
 from contract.identifiers import MAX_DATA, identify
 from contract.transactions import Reading, event_adapter
 from contract.values import Evidence, Weight
+from gateway.book import Book
 from gateway.stations import pass_through
-from gateway.stations.job import Scanned, Step, Weighed
+from gateway.stations.job import Scanned, Shift, Step, Weighed
 from gateway.stations.pass_through import Config, State
 
+SHIFT = Shift(Book())
 CONFIG = Config()
 WEIGHT = Evidence(kind="weight", device="scale", raw="00")
 
@@ -22,7 +24,7 @@ WEIGHT = Evidence(kind="weight", device="scale", raw="00")
 def scan(data: bytes, state: State | None = None) -> Step:
     evidence = Evidence(kind="scan", device="scanner", raw=data.hex()[: 2 * MAX_DATA])
     given_ = Scanned(identify(data), evidence)
-    return pass_through.step(CONFIG, state or pass_through.start(CONFIG), given_)
+    return pass_through.step(CONFIG, state or pass_through.start(CONFIG), given_, SHIFT)
 
 
 def reading(step: Step) -> Reading:
@@ -73,7 +75,7 @@ def test_a_label_that_is_no_item_is_passed_on_as_it_is(label: bytes) -> None:
 
 def test_a_weight_is_passed_on_with_the_digits_the_scale_sent() -> None:
     weight = Weight(value=Decimal("1.250"), unit="kg", unit_code="KGM")
-    step = pass_through.step(CONFIG, pass_through.start(CONFIG), Weighed(weight, WEIGHT))
+    step = pass_through.step(CONFIG, pass_through.start(CONFIG), Weighed(weight, WEIGHT), SHIFT)
     assert step.signal.text == "1.250 kg"
     said = reading(step).weight
     assert said is not None
@@ -82,7 +84,7 @@ def test_a_weight_is_passed_on_with_the_digits_the_scale_sent() -> None:
 
 def test_a_weight_below_zero_without_a_unit_is_passed_on_too() -> None:
     weight = Weight(value=Decimal("-0.5"), unit=None)
-    step = pass_through.step(CONFIG, pass_through.start(CONFIG), Weighed(weight, WEIGHT))
+    step = pass_through.step(CONFIG, pass_through.start(CONFIG), Weighed(weight, WEIGHT), SHIFT)
     assert step.signal.text == "-0.5"
     assert step.signal.kind == "ok"
 
@@ -92,8 +94,10 @@ def test_the_screen_counts_scans_and_weights() -> None:
     for label in (b"a", b"b"):
         state = scan(label, state).state
     weight = Weight(value=Decimal(1), unit="kg")
-    state = pass_through.step(CONFIG, state, Weighed(weight, WEIGHT)).state
-    assert pass_through.view(CONFIG, state).headline == "2 scans and 1 weights passed on"
+    state = pass_through.step(CONFIG, state, Weighed(weight, WEIGHT), SHIFT).state
+    assert (
+        pass_through.view(CONFIG, state, SHIFT).headline == "Scan or weigh; everything is passed on"
+    )
 
 
 HOSTILE = [

@@ -16,12 +16,15 @@ from contract.envelope import MAX_ROW
 from contract.identifiers import identify
 from contract.transactions import Receipt, Weighing, event_adapter
 from contract.values import Evidence, Line, Weight
+from gateway.book import Book
 from gateway.stations import receiving
 from gateway.stations.job import Scanned, Signal, Step, View, Weighed
+from gateway.stations.job import Shift as ShiftNow
 from gateway.stations.receiving import Config, State
 from gateway.weights import unit_code
 
 EAN = "5901234123457"
+SHIFT = ShiftNow(Book())
 GTIN = "05901234123457"
 OTHER_EAN = "4006381333931"
 SSCC = "123456789012345675"
@@ -41,7 +44,7 @@ class Shift:
 
     @property
     def view(self) -> View:
-        return receiving.view(self.config, self.state)
+        return receiving.view(self.config, self.state, SHIFT)
 
     @property
     def booked(self) -> list[Any]:
@@ -64,7 +67,7 @@ class Shift:
         return self.steps[-1].signal
 
     def _step(self, given_: Scanned | Weighed) -> None:
-        self.steps.append(receiving.step(self.config, self.state, given_))
+        self.steps.append(receiving.step(self.config, self.state, given_, SHIFT))
 
     def receipt(self) -> Receipt:
         [event] = self.steps[-1].events
@@ -565,7 +568,7 @@ def test_no_shift_can_make_it_fail(config: Config, shift: list[bytes | Weight]) 
             if isinstance(each, Weight)
             else Scanned(identify(each), evidence)
         )
-        step = receiving.step(config, state, given_)
+        step = receiving.step(config, state, given_, SHIFT)
         if step.signal.kind in {"not_ok", "attention"}:
             assert step.events == ()
             assert step.signal.todo
@@ -589,4 +592,4 @@ def test_no_shift_can_make_it_fail(config: Config, shift: list[bytes | Weight]) 
             (tally.item.gtin or tally.item.sku, tally.unit): tally.value for tally in state.tallies
         }
         assert tallies == booked
-        receiving.view(config, state)
+        receiving.view(config, state, SHIFT)
