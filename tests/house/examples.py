@@ -68,7 +68,7 @@ def untrue(
             yield from untrue(field.annotation, shown[name], on.get(name, {}), where)
             continue
         default = field.get_default(call_default_factory=True)
-        if name in on or field.is_required() or default in (None, "", (), {}):
+        if name in on or field.is_required() or default in (None, "", (), {}, frozenset()):
             continue  # where there is no default an example is shown
         if _plain(default) != shown[name]:
             yield f"{where}: the example shows {shown[name]!r}, the default is {default!r}"

@@ -17,7 +17,11 @@ from gateway.stations import registry as jobs
 from tests.house.examples import CONFIG, Example, missing, untrue
 
 GATEWAY = Example(CONFIG / "gateway.toml")
-GATEWAYS = [GATEWAY, *(Example(path) for path in sorted((CONFIG / "gateway").glob("*.toml")))]
+GATEWAYS = [
+    GATEWAY,
+    *(Example(path) for path in sorted((CONFIG / "gateway").glob("*.toml"))),
+    *(Example(path) for path in sorted((CONFIG / "jobs").glob("*.toml"))),
+]
 BRIDGES = {
     "sql": Example(CONFIG / "bridge.toml"),
     "tryton": Example(CONFIG / "bridge-tryton.toml"),
@@ -72,10 +76,11 @@ def test_gateway_toml_shows_every_setting_that_is_no_driver_s() -> None:
 @pytest.mark.parametrize("job", jobs.names())
 def test_every_job_has_an_example_with_all_its_settings(job: str) -> None:
     stations = [
-        station
+        work
         for example in GATEWAYS
         for station in _stations(tomllib.loads(example.everything_on))
-        if station["job"] == job
+        for work in (station, *station.get("mode", ()))
+        if work["job"] == job
     ]
     assert stations, f"no example in config/ has a station with the job {job}"
     assert not min(
@@ -98,8 +103,14 @@ def test_a_setting_that_is_off_shows_its_default(example: Example) -> None:
     shown, on = tomllib.loads(example.everything_on), example.as_it_is
     wrong = list(untrue(gateway_config._File, shown, on))
     for station, station_on in zip(_stations(shown), _stations(on), strict=True):
-        for model in (gateway_config._Station, jobs.load(station["job"]).Config):
-            wrong += untrue(model, station, station_on, station["name"])
+        wrong += untrue(gateway_config._Station, station, station_on, station["name"])
+        works = zip(
+            (station, *station.get("mode", ())),
+            (station_on, *station_on.get("mode", ())),
+            strict=True,
+        )
+        for work, work_on in works:
+            wrong += untrue(jobs.load(work["job"]).Config, work, work_on, station["name"])
         for device, device_on in zip(station["device"], station_on["device"], strict=True):
             wrong += untrue(
                 drivers.load(device["driver"]).Config, device, device_on, device["driver"]
