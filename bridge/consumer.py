@@ -18,11 +18,19 @@ from bridge.metrics import Metrics
 from contract.canonical import canonical
 from contract.envelope import Rows
 from contract.topics import ALL_TRANSACTIONS, SHARED_TRANSACTIONS, Topics
-from runtime.backoff import Backoff
-from runtime.cancellation import apart
 from runtime.clock import Clock
 from runtime.logs import event
-from runtime.mqtt import Broker, BrokerLost, Connection, Message, PublishRefused, Will, connect
+from runtime.manners import Manners, returning
+from runtime.mqtt import (
+    Broker,
+    BrokerLost,
+    BrokerRefused,
+    Connection,
+    Message,
+    PublishRefused,
+    Will,
+    connect,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +42,10 @@ PROGRESS_EVERY = 0.5
 """Seconds between two acks that only tell of posting."""
 CONFIRM_WITHIN = 30.0
 """Seconds a broker may take to confirm an ack before it counts as lost."""
-GOODBYE_WITHIN = 1.0
+GOODBYE_WITHIN = 0.5
 """Seconds for the last word when stopping."""
-STABLE = 10.0
-"""Seconds a connection must last before the next failure counts as the first."""
+SAY_AGAIN = 300.0
+"""Seconds until a reason that has not changed is logged again."""
 
 
 class Consumer:
@@ -62,6 +70,11 @@ class Consumer:
         self._metrics = metrics
         self._clock = Clock()
         self._owed = _Owed(self._clock)
+        self._gateways: set[str] = set()
+        self._lost_because = ""
+        self._said_at = 0.0
+        self.manners = Manners(self._clock.monotonic, broker.fleet)
+        """How it comes back; knows whether another one uses its name."""
         self.connected = False
         """Whether the broker is there."""
 
@@ -71,39 +84,48 @@ class Consumer:
 
     async def run(self) -> NoReturn:
         """Consume until cancelled; connect again whenever that is needed."""
-        backoff = Backoff()
-        while True:
-            began = self._clock.monotonic()
-            try:
-                await apart(self._session())
-            except* BrokerLost as lost:
-                event(log, logging.WARNING, "broker lost", why=str(lost.exceptions[0]))
-            except* LedgerFailed as failed:
-                # Nothing was acknowledged: it comes again.
-                self._metrics.count("ledger_failures")
-                event(log, logging.ERROR, "ledger failed", why=str(failed.exceptions[0]))
-            if self._clock.monotonic() - began >= STABLE:
-                backoff.reset()
-            await asyncio.sleep(backoff.next())
+        await returning(self._session, self.manners, self._ended, (BrokerLost, LedgerFailed))
+
+    def _ended(self, why: Exception, wait: float) -> None:
+        said = str(why)
+        if isinstance(why, LedgerFailed):
+            # Nothing was acknowledged: it comes again.
+            self._metrics.count("ledger_failures")
+            event(log, logging.ERROR, "ledger failed", why=said)
+            return
+        now = self._clock.monotonic()
+        if said != self._lost_because or now - self._said_at > SAY_AGAIN:
+            self._lost_because, self._said_at = said, now
+            event(log, logging.WARNING, "broker lost", why=said, retry_in_s=round(wait, 2))
+        if self.manners.taken_over:
+            todo = "two bridges have one name: rename one of them, or stop it"
+            event(log, logging.ERROR, "session taken over", todo=todo, retry_in_s=round(wait))
 
     async def _session(self) -> None:
-        will = Will(self._status, canonical({"online": False}))
+        will = Will(self._status, self._gone)
         async with connect(
             self._broker, client_id=self._client_id, will=will, manual_ack=True
         ) as connection:
+            self.manners.connected()
+            with contextlib.suppress(BrokerRefused):
+                # What another one of our name says there gives it away.
+                await connection.subscribe(self._status)
             shared = connection.protocol == "5"
             await connection.subscribe(SHARED_TRANSACTIONS if shared else ALL_TRANSACTIONS)
             for gateway, epoch in await self._ledger.recent_streams():
+                self._heard_of(gateway)
                 self._owed.now(gateway, epoch)  # the broker may have forgotten what it was told
             birth = {
                 "online": True,
                 "since": self._clock.utc().isoformat(),
                 "version": version("scanpost"),
+                "speaker": self.manners.name,
             }
             connection.publish(self._status, canonical(birth), retain=True).add_done_callback(
                 self._born
             )
             self._show(True)
+            self._lost_because = ""
             event(log, logging.INFO, "connected", broker=self._broker.url, shared=shared)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -124,17 +146,33 @@ class Consumer:
             why = "the broker's access rules forbid it; everything else works"
             event(log, logging.WARNING, "own status is not shown", topic=self._status, why=why)
 
+    @property
+    def _gone(self) -> str:
+        return canonical({"online": False, "speaker": self.manners.name})
+
+    def _heard_of(self, gateway: str) -> None:
+        """Count gateways: each is told how many there are, and comes back the slower for it."""
+        self._gateways.add(gateway)
+        self.manners.share(str(len(self._gateways)))
+
     async def _say_goodbye(self, connection: Connection) -> None:
-        gone = canonical({"online": False})
         with contextlib.suppress(TimeoutError, BrokerLost, PublishRefused):
             async with asyncio.timeout(GOODBYE_WITHIN):
-                await connection.publish(self._status, gone, retain=True)
+                await connection.publish(self._status, self._gone, retain=True)
 
     async def _receive(self, connection: Connection) -> NoReturn:
         while True:
-            messages = await connection.receive()
+            messages = self._sift(connection, await connection.receive())
             for start in range(0, len(messages), SLICE):
                 await self._take(connection, messages[start : start + SLICE])
+
+    def _sift(self, connection: Connection, messages: list[Message]) -> list[Message]:
+        """Hear what is said on our own status topic, and return the rest."""
+        for message in messages:
+            if message.topic == self._status:
+                self.manners.overhear(message.payload)
+                connection.ack(message)
+        return [message for message in messages if message.topic != self._status]
 
     async def _take(self, connection: Connection, messages: list[Message]) -> None:
         """Commit what these say, then acknowledge them."""
@@ -152,6 +190,7 @@ class Consumer:
         for message in messages:
             connection.ack(message)
         for rows in envelopes:
+            self._heard_of(rows.gateway)
             self._owed.now(rows.gateway, rows.epoch)
 
     async def _quarantine(self, message: Message, reason: str) -> None:
@@ -178,7 +217,8 @@ class Consumer:
                     topic = Topics(word.site, gateway).ack
                     text = word.ack.model_dump_json()
                     # An older stream's word must not stand where the newest one's belongs.
-                    sent.append(connection.publish(topic, text, retain=word.current))
+                    fleet = {"fleet": str(len(self._gateways))}
+                    sent.append(connection.publish(topic, text, retain=word.current, about=fleet))
             try:
                 async with asyncio.timeout(CONFIRM_WITHIN):
                     results = await asyncio.gather(*sent, return_exceptions=True)

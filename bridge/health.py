@@ -53,6 +53,8 @@ class View:
     failure: str | None
     """What the ledger said last, if it failed."""
     broker: bool
+    taken_over: bool
+    """Another bridge uses the name of this one."""
     target: bool
     stuck: Mapping[int, str]
 
@@ -88,6 +90,11 @@ RULES = (
         "broker",
         lambda view: None if view.broker else "no connection to the broker",
         "Start it, or see the log. Nothing is lost: gateways keep what they have.",
+    ),
+    _Rule(
+        "session-taken-over",
+        lambda view: "another bridge came in under our name" if view.taken_over else None,
+        "Two bridges at one site have one name: give one of them another. Nothing is lost.",
     ),
     _Rule(
         "target",
@@ -160,6 +167,7 @@ class Health:
             standing=self.standing,
             failure=self._failure,
             broker=self._consumer.connected,
+            taken_over=self._consumer.manners.taken_over,
             target=self._dispatcher.connector is not None,
             stuck=self._dispatcher.stuck,
         )

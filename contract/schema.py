@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from contract.commands import Command, Response
 from contract.envelope import DATA_SCHEMA, MAX_ENVELOPE, Ack, Envelope, Rows
 from contract.topics import Topics
 from contract.transactions import Transaction
@@ -22,9 +23,14 @@ from contract.transactions import Transaction
 SCHEMAS = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_FROM_BRIDGE = frozenset({"ack"})
-"""What the bridge sends to a gateway; everything else goes the other way."""
-_PAYLOADS = {"tx": "envelope.json", "ack": "ack.json"}
+_TO_GATEWAY = frozenset({"ack", "command"})
+"""What a gateway hears; everything else it says."""
+_PAYLOADS = {
+    "tx": "envelope.json",
+    "ack": "ack.json",
+    "command": "command.json",
+    "response": "response.json",
+}
 """Channels whose payload has a schema of its own."""
 
 
@@ -34,6 +40,8 @@ def documents() -> dict[str, dict[str, Any]]:
         "transactions.json": _schema(Rows, DATA_SCHEMA),
         "envelope.json": _schema(Envelope, "urn:scanpost:schema:envelope:1"),
         "ack.json": _schema(Ack, "urn:scanpost:schema:ack:1"),
+        "command.json": _schema(Command, "urn:scanpost:schema:command:1"),
+        "response.json": _schema(Response, "urn:scanpost:schema:response:1"),
         "asyncapi.json": _asyncapi(),
     }
 
@@ -95,7 +103,7 @@ def _asyncapi() -> dict[str, Any]:
             },
         }
         operations[name] = {
-            "action": "receive" if name in _FROM_BRIDGE else "send",
+            "action": "receive" if name in _TO_GATEWAY else "send",
             "summary": words.split(". ")[0].rstrip(".") + ".",
             "channel": {"$ref": f"#/channels/{name}"},
             "bindings": {"mqtt": {**_delivery(words), "bindingVersion": "0.2.0"}},

@@ -63,6 +63,14 @@ class Topics:
         """Job, document and progress of one station. QoS 1, retained."""
         return f"{self._base}/station/{station}"
 
+    def command(self, command: str) -> str:
+        """A question or an order to the gateway. QoS 1, not retained."""
+        return f"{self._base}/cmd/{command}"
+
+    def response(self, cid: str) -> str:
+        """What became of the command with this `cid`. QoS 1, not retained, expires after 60 s."""
+        return f"{self._base}/rsp/{cid}"
+
     def alert(self, code: str) -> str:
         """One alert; emptied when it is over. QoS 1, retained."""
         return f"{self._base}/alert/{code}"

@@ -17,15 +17,18 @@ from contract.topics import Topics
 from contract.transactions import Transaction
 from gateway.bench import Bench
 from gateway.book import Book
+from gateway.commands import Commands
 from gateway.config import Gateway
 from gateway.devices import Supervisor
-from gateway.forwarder import Forwarder
+from gateway.forwarder import Forwarder, OnConnected
 from gateway.health import Health
 from gateway.intake import Intake
 from gateway.outbox import Outbox, open_outbox
 from gateway.signals import Signals, Told
+from gateway.whereabouts import Whereabouts
 from runtime.clock import Clock
 from runtime.logs import event
+from runtime.mqtt import Connection
 from runtime.systemd import notify_ready, notify_stopping, watchdog
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,10 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             clock,
             str(config.store.path.parent),
         )
+        commands = Commands(
+            topics, version("scanpost"), outbox, forwarder, Whereabouts(outbox, forwarder)
+        )
+        forwarder.overhear = commands.hear
         intake = Intake(config.gateway, outbox, clock)
         changed = forwarder.changed = health.changed.set
         book = Book()
@@ -78,10 +85,11 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             for device in bench.station.devices
         ]
         await _resume(health, outbox, book)
-        async with _page(config, health, signals, outbox), asyncio.TaskGroup() as tasks:
+        async with _page(config, health, signals, forwarder, outbox), asyncio.TaskGroup() as tasks:
             tasks.create_task(outbox.write(), name="write the outbox")
             tasks.create_task(
-                forwarder.run(health.birth, health.will, health.publish), name="forward"
+                forwarder.run(health.birth, health.will, _beside(health, commands)),
+                name="forward",
             )
             for supervisor in health.supervisors:
                 tasks.create_task(supervisor.run(), name=f"device {supervisor.state.id}")
@@ -133,9 +141,20 @@ async def _resume(health: Health, outbox: Outbox, book: Book) -> None:
         bench.resume([each for each in newest if each.station == name], stood.get(name))
 
 
+def _beside(health: Health, commands: Commands) -> OnConnected:
+    """Return what runs beside the sending of rows while there is a connection."""
+
+    async def serve(connection: Connection) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(health.publish(connection), name="report state")
+            tasks.create_task(commands.serve(connection), name="answer commands")
+
+    return serve
+
+
 @contextlib.asynccontextmanager
 async def _page(
-    config: Gateway, health: Health, signals: Signals, outbox: Outbox
+    config: Gateway, health: Health, signals: Signals, forwarder: Forwarder, outbox: Outbox
 ) -> AsyncIterator[None]:
     if not config.web.enabled:
         yield
@@ -143,7 +162,8 @@ async def _page(
     # Imported here: a gateway without a page starts in half the time.
     from gateway.web.server import Server, serve  # noqa: PLC0415
 
-    async with serve(Server(health, signals, outbox).app(), config.web.listen) as address:
+    app = Server(health, signals, outbox, forwarder).app()
+    async with serve(app, config.web.listen) as address:
         event(log, logging.INFO, "listening", address=address)
         yield
 

@@ -2,7 +2,8 @@
 
 A PUBACK is flow control, not delivery: brokers lose acknowledged messages. A row is done when the
 bridge's watermark has passed it. If the watermark stands still for too long, or the connection
-was lost, sending starts again behind the watermark; the bridge ignores what it has.
+was lost, sending starts again behind the watermark; the bridge ignores what it has. Rows that were
+booked go out once more when a person asks for it: after the bridge's ledger was restored.
 """
 
 import asyncio
@@ -10,16 +11,19 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Coroutine
+from typing import NoReturn
 
 from pydantic import ValidationError
 
 from contract.envelope import MAX_ENVELOPE, MAX_ROWS, Ack, seal
 from contract.topics import Topics
+from gateway.errors import StoreDamaged
 from gateway.outbox import Outbox
+from gateway.rows import Row
 from runtime.backoff import Backoff
-from runtime.cancellation import apart
 from runtime.clock import Clock
 from runtime.logs import event
+from runtime.manners import Manners, returning
 from runtime.mqtt import (
     Broker,
     BrokerLost,
@@ -36,8 +40,12 @@ log = logging.getLogger(__name__)
 _WINDOW_ROWS = 2000  # rows sent ahead of the watermark: some envelopes' worth, a second of work
 _ENVELOPES = 20  # envelopes the broker has not acknowledged; mosquitto's own default
 _ENVELOPE_OVERHEAD = 1000 + MAX_ROWS * 100  # bytes around the bodies
-_STABLE = 10.0  # seconds a connection must last before the back-off starts over
+_SAY_AGAIN = 300.0  # seconds until a reason that has not changed is logged again: logs wear cards
+_GOODBYE_WITHIN = 0.5  # seconds for the last word: who stops us waits
 _KEEP_EVERY = 1.0  # seconds between two writes of the watermark: losing it costs a resend only
+
+MOST_AGAIN = 10_000
+"""Booked rows that are sent once more by one order: as many as are kept, if not set otherwise."""
 
 OnConnected = Callable[[Connection], Coroutine[None, None, None]]
 
@@ -75,8 +83,15 @@ class Forwarder:
         self._stall = stall
         self._stall_ceiling = stall_ceiling
         self._complaint = ""
+        self._lost_because = ""
+        self._said_at = 0.0
+        self._again: tuple[int, int] | None = None
         self.changed: Callable[[], None] = lambda: None
         """Called when something to display has changed."""
+        self.overhear: Callable[[Message], None] = lambda _: None
+        """Called with each message on a topic that is not the forwarder's own."""
+        self.manners = Manners(clock.monotonic, broker.fleet)
+        """How it comes back; knows whether another one uses its name."""
         self.connected = False
         self.refusal: str | None = None
         """What the broker said no to, until it says yes; a person has to act."""
@@ -87,7 +102,7 @@ class Forwarder:
         self.resends = 0
         """How often sending went back to the watermark."""
 
-    async def run(self, birth: str, will: str, serve: OnConnected) -> None:
+    async def run(self, birth: str, will: str, serve: OnConnected) -> NoReturn:
         """Connect, send, and connect again, until cancelled.
 
         Args:
@@ -95,23 +110,44 @@ class Forwarder:
             will: what the status topic says when we are gone.
             serve: runs beside the sending for as long as a connection lasts.
         """
-        backoff = Backoff(0.2, 30.0)
-        while True:
-            started = self._clock.monotonic()
-            why = "closed"
-            try:
-                await apart(self._session(birth, will, serve))
-            except* BrokerRefused as refused:
-                self.refusal = why = str(refused.exceptions[0])
-            except* BrokerLost as lost:
-                why = str(lost.exceptions[0])
-            self.connected = False
-            self.changed()
-            if self._clock.monotonic() - started > _STABLE:
-                backoff.reset()
-            wait = backoff.next()
-            event(log, logging.WARNING, "broker lost", why=why, retry_in_s=round(wait, 2))
-            await asyncio.sleep(wait)
+        await returning(lambda: self._session(birth, will, serve), self.manners, self._ended)
+
+    def _ended(self, why: Exception, wait: float) -> None:
+        said = str(why)
+        if isinstance(why, BrokerRefused):
+            self.refusal = said
+        self.connected = False
+        self.changed()
+        now = self._clock.monotonic()
+        if said != self._lost_because or now - self._said_at > _SAY_AGAIN:
+            self._lost_because, self._said_at = said, now
+            event(log, logging.WARNING, "broker lost", why=said, retry_in_s=round(wait, 2))
+        if self.manners.taken_over:
+            todo = "two gateways have one name: rename one of them, or stop it"
+            event(log, logging.ERROR, "session taken over", todo=todo, retry_in_s=round(wait))
+
+    def send_again(self, first: int) -> tuple[int, int] | None:
+        """Send booked rows once more, as soon as there is a connection.
+
+        The bridge ignores what it has.
+
+        Args:
+            first: seq to begin at, and to the watermark; at most `MOST_AGAIN` rows.
+
+        Returns:
+            First and last seq that will be sent as far as they are still kept; None if there are
+            none, or if the stream is stopped by a conflict.
+        """
+        upto = self._outbox.standing.upto
+        first = max(first, upto - MOST_AGAIN + 1, 1)
+        if first > upto or self._outbox.standing.conflict is not None:
+            return None
+        if self._again is not None:
+            first = min(first, self._again[0])
+        self._again = (first, upto)
+        self._outbox.changed.set()
+        event(log, logging.WARNING, "sending booked rows again", first=first, last=upto)
+        return self._again
 
     async def _session(self, birth: str, will: str, serve: OnConnected) -> None:
         async with connect(
@@ -119,10 +155,15 @@ class Forwarder:
             client_id=f"scanpost-{self._topics.site}-{self._topics.gateway}",
             will=Will(self._topics.status, will),
         ) as connection:
+            self.manners.connected()
             await connection.subscribe(self._topics.ack)
+            with contextlib.suppress(BrokerRefused):
+                # What another one of our name says there gives it away.
+                await connection.subscribe(self._topics.status)
             connection.publish(self._topics.status, birth, retain=True)
             self.connected = True
             self.refusal = None
+            self._lost_because = ""
             self.changed()
             event(log, logging.INFO, "broker connected", protocol=connection.protocol)
             try:
@@ -134,7 +175,7 @@ class Forwarder:
             finally:
                 with contextlib.suppress(BrokerLost, PublishRefused, TimeoutError):
                     # A clean goodbye: the will is not spoken for who leaves on purpose.
-                    async with asyncio.timeout(1):
+                    async with asyncio.timeout(_GOODBYE_WITHIN):
                         await connection.publish(self._topics.status, will, retain=True)
 
     async def _send(self, connection: Connection) -> None:
@@ -164,6 +205,8 @@ class Forwarder:
             room = upto + _WINDOW_ROWS - sent
             if sent < standing.last and room > 0:
                 sent = await self._send_some(connection, slots, sent, min(room, MAX_ROWS))
+            elif self._again is not None:
+                await self._send_booked(connection, slots, *self._again)
             else:
                 await self._wait_for_change(reach if sent > upto else None)
 
@@ -173,6 +216,29 @@ class Forwarder:
         rows = await self._outbox.after(sent, limit, MAX_ENVELOPE - _ENVELOPE_OVERHEAD)
         if not rows or rows[0].seq != sent + 1:
             raise RuntimeError(f"the outbox has a gap after seq {sent}")
+        return await self._publish(connection, slots, rows)
+
+    async def _send_booked(
+        self, connection: Connection, slots: asyncio.Semaphore, first: int, last: int
+    ) -> None:
+        """Send one envelope of what a person asked for; live rows come between them."""
+        limit = min(MAX_ROWS, last - first + 1)
+        try:
+            rows = await self._outbox.after(first - 1, limit, MAX_ENVELOPE - _ENVELOPE_OVERHEAD)
+        except StoreDamaged as damage:
+            # The bridge has it undamaged: no reason to stop taking scans.
+            event(log, logging.ERROR, "a booked row cannot be sent again", why=str(damage))
+            self._again = None
+            return
+        # Rows that are no longer kept are missing at the front, never in between.
+        rows = [row for row in rows if row.seq <= last]
+        sent = await self._publish(connection, slots, rows) if rows else last
+        if self._again == (first, last):  # or else it was asked for more meanwhile
+            self._again = (sent + 1, last) if sent < last else None
+
+    async def _publish(
+        self, connection: Connection, slots: asyncio.Semaphore, rows: list[Row]
+    ) -> int:
         await slots.acquire()
         if connection.lost:
             raise BrokerLost("the connection ended")
@@ -217,9 +283,15 @@ class Forwarder:
 
     async def _listen(self, connection: Connection) -> None:
         async for message in connection.messages:
-            self._hear(message)
+            if message.topic == self._topics.ack:
+                self._hear(message)
+            elif message.topic == self._topics.status:
+                self.manners.overhear(message.payload)
+            else:
+                self.overhear(message)
 
     def _hear(self, message: Message) -> None:
+        self.manners.share(message.about.get("fleet"))
         if len(message.payload) > MAX_ENVELOPE:
             self._complain("unreadable word on the ack topic", "too long")
             return

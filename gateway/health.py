@@ -53,6 +53,8 @@ class Snapshot:
     uptime_s: float
     signals: dict[str, int]
     devices: tuple[DeviceState, ...]
+    taken_over: bool = False
+    """Another gateway uses the name of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,13 @@ RULES = (
         "critical",
         lambda s: s.broker_refusal,
         "Check user, password, certificate and access rules of this gateway at the broker.",
+    ),
+    _Rule(
+        "session-taken-over",
+        "critical",
+        lambda s: "another gateway came to the broker under our name" if s.taken_over else None,
+        "Two gateways have one name (a cloned card?): rename one of them in its configuration, or"
+        " stop it. Scanning can go on; rows are sent every few minutes meanwhile.",
     ),
     _Rule(
         "bridge-absent",
@@ -184,6 +193,7 @@ class Health:
         return json.dumps(
             {
                 "online": True,
+                "speaker": self._forwarder.manners.name,
                 "version": self._version,
                 "epoch": str(self._outbox.standing.epoch),
                 "boot": str(self._clock.boot),
@@ -194,7 +204,7 @@ class Health:
     @property
     def will(self) -> str:
         """What the status topic says when we are gone."""
-        return json.dumps({"online": False})
+        return json.dumps({"online": False, "speaker": self._forwarder.manners.name})
 
     async def snapshot(self) -> Snapshot:
         """Return how things are."""
@@ -215,6 +225,7 @@ class Health:
             broker="online" if self._forwarder.connected else "offline",
             broker_refusal=self._forwarder.refusal,
             bridge_absent=self._forwarder.bridge_absent,
+            taken_over=self._forwarder.manners.taken_over,
             resends=self._forwarder.resends,
             clock_synchronised=self._clock.synchronised(),
             disk_free_bytes=disk.f_bavail * disk.f_frsize,

@@ -2,19 +2,19 @@
 
 Wraps aiomqtt and paho-mqtt once, and mends what they leave open (measured with aiomqtt 2.5.1 on
 paho 2.2): a refused PUBACK counts as success, publishes hang when the connection dies, there is no
-manual acknowledgement, an incoming queue drops when full, TCP_NODELAY is off. One `Connection`
-object lives for one connection: a reused client would send what it had in flight a second time.
-The private hooks used are pinned by `tests/runtime/test_mqtt.py`.
+manual acknowledgement, an incoming queue drops when full, and they connect in a thread that no
+cancellation ends, so that a daemon could not stop while a host swallows its packets. One
+`Connection` object lives for one connection: a reused client would send what it had in flight a
+second time. The private hooks used are pinned by `tests/runtime/test_mqtt.py`.
 """
 
 import asyncio
 import contextlib
-import logging
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -28,13 +28,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runtime.cancellation import staying_cancelled
-
-log = logging.getLogger(__name__)
+from runtime.dialling import dial
 
 _NO_SUBSCRIBER = 0x10
+_TAKEN_OVER = 0x8E
 _CLOSED_UNASKED = -1  # our own: the broker hung up without an answer
 _UNSUPPORTED_VERSION = {0x84, 0x01, _CLOSED_UNASKED}  # MQTT 5, and CONNACK of 3.1.1 brokers
-_CONNECT_WITHIN = 10.0  # seconds for TCP, TLS and CONNACK together
+_CONNECT_WITHIN = 10.0  # seconds for name, TCP, TLS and CONNACK together
+_LEAVE_WITHIN = 0.5  # seconds for the last packet to get into the socket: systemd waits for us
 _BIG_WINDOW = 65535  # paho's own limit is lifted: the window is ours to keep
 
 
@@ -44,6 +45,10 @@ class BrokerLost(ConnectionError):
 
 class BrokerRefused(BrokerLost):
     """The broker answered and said no: wrong password, not allowed. Tell a person, and wait."""
+
+
+class SessionTakenOver(BrokerLost):
+    """Another client came in under our name, and the broker threw us out. Tell a person."""
 
 
 class PublishRefused(Exception):
@@ -66,7 +71,12 @@ class Broker(BaseModel):
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     """`auto` tries MQTT 5 and falls back to 3.1.1."""
     keepalive: int = Field(default=20, ge=5, le=600)
-    """Seconds of silence after which the broker is asked for a sign of life."""
+    """Seconds of silence after which the broker is asked for a sign of life.
+
+    A connection that is dead without a word is given up after twice that, and a second.
+    """
+    fleet: int = Field(default=1, ge=1, le=1000)
+    """Gateways that share this broker, where nobody tells; see `runtime.manners`."""
 
     @field_validator("url")
     @classmethod
@@ -113,6 +123,12 @@ class Message:
     qos: int
     retain: bool
     mid: int
+    reply_to: str | None = None
+    """Where the sender wants an answer (MQTT 5)."""
+    correlation: bytes | None = None
+    """What the answer is to bring back (MQTT 5)."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """User properties (MQTT 5); of one name the last."""
 
 
 class _Client(aiomqtt.Client):
@@ -123,6 +139,7 @@ class _Client(aiomqtt.Client):
         self.arrived: deque[Message] = deque()
         self.arrival = asyncio.Event()
         self.server_window = _BIG_WINDOW
+        self.farewell: ReasonCode | None = None
         self._flushing = False
         super().__init__(
             broker.host,
@@ -130,13 +147,40 @@ class _Client(aiomqtt.Client):
             protocol=aiomqtt.ProtocolVersion.V5 if version == "5" else aiomqtt.ProtocolVersion.V311,
             username=broker.username,
             password=_secret(broker.password_file),
-            tls_context=_tls(broker),
             keepalive=broker.keepalive,
             timeout=_CONNECT_WITHIN,
             max_inflight_messages=_BIG_WINDOW,
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             **options,
         )
+
+    async def enter(self, sock: socket.socket) -> None:
+        """Say CONNECT over an open socket, which is ours from now on, and wait for CONNACK.
+
+        In place of aiomqtt's way in, which opens the socket in a thread.
+        """
+        await self._lock.acquire()
+        # paho asks itself for a socket; it gets this one, encrypted or not.
+        setattr(self._client, "_create_socket", lambda: sock)  # noqa: B010
+        try:
+            self._client_connect()
+        finally:
+            if self._client.socket() is not sock:
+                sock.close()
+        # Not `wait_for`: that would cancel the future, which paho's callbacks look at later.
+        await asyncio.wait([self._connected], timeout=_CONNECT_WITHIN)
+        if not self._connected.done():
+            raise BrokerLost("the broker does not answer")
+        self._connected.result()
+
+    async def leave(self) -> None:
+        """Say DISCONNECT if that goes out soon, and close."""
+        try:
+            if not self.lost:
+                self._client.disconnect()
+                self._flush()
+                await asyncio.wait([self._disconnected], timeout=_LEAVE_WITHIN)
+        finally:
+            self.drop()
 
     def _on_connect(
         self,
@@ -160,6 +204,8 @@ class _Client(aiomqtt.Client):
         if not self._connected.done():
             # Hung up before CONNACK: what brokers do that do not know the version.
             self._connected.set_exception(MqttConnectError(_CLOSED_UNASKED))
+        if flags.is_disconnect_packet_from_server:
+            self.farewell = reason_code
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(
@@ -174,8 +220,18 @@ class _Client(aiomqtt.Client):
             future.set_result(reason_code.value != _NO_SUBSCRIBER)
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        told = message.properties
         self.arrived.append(
-            Message(message.topic, bytes(message.payload), message.qos, message.retain, message.mid)
+            Message(
+                message.topic,
+                bytes(message.payload),
+                message.qos,
+                message.retain,
+                message.mid,
+                getattr(told, "ResponseTopic", None),
+                getattr(told, "CorrelationData", None),
+                dict(getattr(told, "UserProperty", ())),
+            )
         )
         self.arrival.set()
 
@@ -212,7 +268,7 @@ class _Client(aiomqtt.Client):
         self.arrival.set()
         for future in self.confirmations.values():
             if not future.done():
-                future.set_exception(BrokerLost("the connection ended before the broker answered"))
+                future.set_exception(self.ending())
                 future.exception()  # a sender that has gone away need not look
         self.confirmations.clear()
 
@@ -220,8 +276,16 @@ class _Client(aiomqtt.Client):
     def lost(self) -> bool:
         return self._disconnected.done()
 
+    def ending(self) -> BrokerLost:
+        """Return why it is over, as far as the broker said."""
+        if self.farewell is None:
+            return BrokerLost("the connection ended")
+        if self.farewell.value == _TAKEN_OVER:
+            return SessionTakenOver("another client came in under our name")
+        return BrokerLost(f"the broker ended the connection: {self.farewell}")
+
     def drop(self) -> None:
-        """Close the socket of an attempt that failed; aiomqtt leaves it open."""
+        """Close the socket, whatever state it is in; aiomqtt leaves a failed one open."""
         if self._misc_task is not None:
             self._misc_task.cancel()
         self._client._sock_close()  # noqa: SLF001
@@ -252,6 +316,8 @@ class Connection:
         qos: int = 1,
         retain: bool = False,
         expiry: int | None = None,
+        correlation: bytes | None = None,
+        about: Mapping[str, str] | None = None,
     ) -> asyncio.Future[bool]:
         """Queue a message now and return what will become of it.
 
@@ -261,6 +327,8 @@ class Connection:
             qos: 0 or 1; at 0 the future is done at once.
             retain: whether the broker keeps it as the topic's last word.
             expiry: seconds it is worth keeping; MQTT 5 only, ignored on 3.1.1.
+            correlation: of the message this one answers; MQTT 5 only.
+            about: user properties; MQTT 5 only.
 
         Returns:
             A future of the broker's PUBACK: False if it says that nobody is subscribed. It fails
@@ -268,13 +336,10 @@ class Connection:
         """
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if self._client.lost:
-            future.set_exception(BrokerLost("not connected"))
+            future.set_exception(self._client.ending())
             future.exception()
             return future
-        properties = None
-        if expiry is not None and self.protocol == "5":
-            properties = Properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = expiry
+        properties = self._properties(expiry, correlation, about)
         info = self._client.send(topic, payload, qos, retain, properties)
         if info.rc != 0:
             future.set_exception(BrokerLost(f"the client refused to send (code {info.rc})"))
@@ -286,13 +351,29 @@ class Connection:
             future.add_done_callback(_looked_at)
         return future
 
+    def _properties(
+        self, expiry: int | None, correlation: bytes | None, about: Mapping[str, str] | None
+    ) -> Properties | None:
+        said: dict[str, Any] = {
+            "MessageExpiryInterval": expiry,
+            "CorrelationData": correlation,
+            "UserProperty": list(about.items()) if about else None,
+        }
+        said = {name: value for name, value in said.items() if value is not None}
+        if not said or self.protocol != "5":
+            return None
+        properties = Properties(PacketTypes.PUBLISH)
+        for name, value in said.items():
+            setattr(properties, name, value)
+        return properties
+
     async def subscribe(self, topic: str, qos: int = 1) -> None:
         """Subscribe, and raise `BrokerRefused` if the broker does not grant it."""
         try:
             with staying_cancelled():
                 codes = await self._client.subscribe(topic, qos)
         except aiomqtt.MqttError as error:
-            raise BrokerLost(str(error)) from error
+            raise (self._client.ending() if self.lost else BrokerLost(str(error))) from error
         for code in codes:
             if getattr(code, "is_failure", False) or code == 0x80:
                 raise BrokerRefused(f"subscription to {topic}: {code}")
@@ -305,7 +386,7 @@ class Connection:
         client = self._client
         while not client.arrived:
             if client.lost:
-                raise BrokerLost("the connection ended")
+                raise client.ending()
             client.arrival.clear()
             await client.arrival.wait()
         messages = list(client.arrived)
@@ -360,12 +441,7 @@ async def connect(
     try:
         yield Connection(client, version)
     finally:
-        try:
-            await asyncio.shield(client.__aexit__(None, None, None))
-        except aiomqtt.MqttError as error:
-            log.debug("the broker did not say goodbye: %s", error)
-        finally:
-            client.drop()
+        await client.leave()
 
 
 class _WrongVersionError(Exception):
@@ -390,28 +466,30 @@ async def _open(
     else:
         options["clean_session"] = True
     try:
-        client = _Client(broker, version, **options)
-    except (OSError, ssl.SSLError) as error:
-        raise BrokerRefused(f"password or certificate file: {error}") from error
-    opening = asyncio.ensure_future(client.__aenter__())
-    try:
-        # The connecting thread cannot be cancelled: let it end, then close what it opened.
-        await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        await asyncio.wait([opening], timeout=_CONNECT_WITHIN)
-        if opening.done() and not opening.cancelled():
-            opening.exception()
-        client.drop()
-        raise
+        async with asyncio.timeout(_CONNECT_WITHIN):
+            # The socket comes first: where nobody listens, no client need be made.
+            sock = await dial(broker.host, broker.port, _tls(broker))
+            try:
+                client = _Client(broker, version, **options)
+            except BaseException:
+                sock.close()
+                raise
+            try:
+                await client.enter(sock)
+            except BaseException:
+                client.drop()
+                raise
     except MqttConnectError as error:
-        client.drop()
         if version == "5" and _code(error) in _UNSUPPORTED_VERSION:
             raise _WrongVersionError from error
         if _code(error) == _CLOSED_UNASKED:
             raise BrokerLost(f"{broker.url}: the broker hung up without an answer") from error
         raise BrokerRefused(str(error)) from error
-    except (aiomqtt.MqttError, ValueError) as error:
-        client.drop()
+    except ssl.SSLCertVerificationError as error:
+        raise BrokerRefused(f"{broker.url}: {error.verify_message}") from error
+    except TimeoutError as error:
+        raise BrokerLost(f"{broker.url}: no answer within {_CONNECT_WITHIN:g} s") from error
+    except (aiomqtt.MqttError, OSError, ValueError) as error:
         raise BrokerLost(f"{broker.url}: {error}") from error
     return client
 
@@ -426,13 +504,19 @@ def _looked_at(future: asyncio.Future[bool]) -> None:
 
 
 def _secret(file: Path | None) -> str | None:
-    return None if file is None else file.read_text("utf-8").strip()
+    try:
+        return None if file is None else file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BrokerRefused(f"password file: {error}") from error
 
 
 def _tls(broker: Broker) -> ssl.SSLContext | None:
     if not broker.tls:
         return None
-    context = ssl.create_default_context(cafile=broker.ca_file)
-    if broker.cert_file is not None:
-        context.load_cert_chain(broker.cert_file, broker.key_file)
+    try:
+        context = ssl.create_default_context(cafile=broker.ca_file)
+        if broker.cert_file is not None:
+            context.load_cert_chain(broker.cert_file, broker.key_file)
+    except OSError as error:
+        raise BrokerRefused(f"certificate file: {error}") from error
     return context

@@ -1,20 +1,32 @@
-"""Serves the station screen and what it reads. Read-only; it knows the gateway, never the disk."""
+"""Serves the station screen and what it reads; it knows the gateway, never the disk.
+
+Everything but one thing is read-only. Rows are sent again by a POST that is taken from this machine
+only, and needs the content type `application/json` and our own name as host: a page of another site
+can send neither.
+"""
 
 import asyncio
 import contextlib
 import importlib.resources
+import ipaddress
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract.commands import MAX_AGAIN
 from gateway.bench import Bench, label
+from gateway.errors import StoreDamaged
+from gateway.forwarder import Forwarder
 from gateway.health import Health, alerts, station_view
 from gateway.metrics import exposition
 from gateway.outbox import Outbox
 from gateway.signals import Fallen, Signals, Told
+from gateway.whereabouts import REACH, Whereabout, Whereabouts
 
 _PING = 15.0  # seconds between two signs of life on a quiet event stream
 _HEADERS = {
@@ -25,13 +37,34 @@ _HEADERS = {
 }
 
 
+class Again(BaseModel):
+    """Which booked rows to send once more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: Annotated[int, Field(ge=1)] | None = None
+    """Begin at this seq."""
+    last: Annotated[int, Field(ge=1, le=MAX_AGAIN)] | None = None
+    """Or send this many of the last ones that are booked."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Again":
+        if (self.first is None) == (self.last is None):
+            raise ValueError("say either first or last")
+        return self
+
+
 class Server:
     """The routes, over the parts of a running gateway."""
 
-    def __init__(self, health: Health, signals: Signals, outbox: Outbox) -> None:
+    def __init__(
+        self, health: Health, signals: Signals, outbox: Outbox, forwarder: Forwarder
+    ) -> None:
         self._health = health
         self._signals = signals
         self._outbox = outbox
+        self._forwarder = forwarder
+        self._whereabouts = Whereabouts(outbox, forwarder)
 
     def app(self) -> web.Application:
         """Return the application; `serve` listens for it."""
@@ -41,6 +74,9 @@ class Server:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/api/status", self._status)
         app.router.add_get("/api/rows", self._rows)
+        app.router.add_get("/api/transactions", self._transactions)
+        app.router.add_get("/api/transactions/{which}", self._transaction)
+        app.router.add_post("/api/resend", self._resend)
         app.router.add_get("/api/events", self._events)
         app.on_response_prepare.append(_safe)
         return app
@@ -94,33 +130,48 @@ class Server:
 
     async def _rows(self, request: web.Request) -> web.Response:
         """Newest rows first, each with how far it has come."""
+        return await self._recent(request, "limit", "rows")
+
+    async def _transactions(self, request: web.Request) -> web.Response:
+        return await self._recent(request, "recent", "transactions")
+
+    async def _recent(self, request: web.Request, asked: str, name: str) -> web.Response:
         try:
-            limit = min(200, max(1, int(request.query.get("limit", "50"))))
+            limit = min(200, max(1, int(request.query.get(asked, "50"))))
         except ValueError:
-            raise web.HTTPBadRequest(text="limit is a number from 1 to 200") from None
-        snapshot = await self._health.snapshot()
-        rejected = {seq: (code, text) for seq, code, text in await self._outbox.rejections(200)}
-        rows = []
-        for row in reversed(await self._outbox.newest(limit)):
-            code, text = rejected.get(row.seq, (None, None))
-            if code is not None:
-                state = "rejected"
-            elif row.seq <= snapshot.posted:
-                state = "posted"
-            elif row.seq <= snapshot.upto:
-                state = "booked"
-            else:
-                state = "at broker" if row.seq <= snapshot.at_broker else "saved"
-            rows.append(
-                {
-                    "seq": row.seq,
-                    "state": state,
-                    "code": code,
-                    "why": text,
-                    "transaction": json.loads(row.body),
-                }
-            )
-        return web.json_response({"rows": rows})
+            raise web.HTTPBadRequest(text=f"{asked} is a number from 1 to 200") from None
+        found = await self._whereabouts.recent(limit)
+        return web.json_response({name: [asdict(each) for each in found]})
+
+    async def _transaction(self, request: web.Request) -> web.Response:
+        """Where is my scan: by its id, or by its seq."""
+        try:
+            found = await self._find(request.match_info["which"])
+        except ValueError:
+            raise web.HTTPBadRequest(text="ask by an id or a seq") from None
+        except StoreDamaged as damage:
+            raise web.HTTPInternalServerError(text=f"a row is damaged: {damage}") from damage
+        if found is None:
+            raise web.HTTPNotFound(text=f"not among the newest {REACH} rows that are kept here")
+        return web.json_response(asdict(found))
+
+    async def _find(self, which: str) -> Whereabout | None:
+        if which.isascii() and which.isdigit() and len(which) <= 16:
+            return await self._whereabouts.by_seq(int(which))
+        return await self._whereabouts.by_id(UUID(which))
+
+    async def _resend(self, request: web.Request) -> web.Response:
+        """Send booked rows once more: `{"last": 50}` or `{"first": 1200}`."""
+        _is_local(request)
+        try:
+            again = Again.model_validate_json(await request.read())
+        except ValidationError as error:
+            raise web.HTTPBadRequest(text=error.errors()[0]["msg"]) from None
+        first = again.first or self._outbox.standing.upto - (again.last or 0) + 1
+        sent = self._forwarder.send_again(first)
+        if sent is None:
+            raise web.HTTPConflict(text="no row there is booked, or a conflict stopped the stream")
+        return web.json_response({"first": sent[0], "last": sent[1]}, status=202)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Signals as server-sent events: first the last ones given, then each as it is given."""
@@ -169,6 +220,23 @@ def told(each: Told) -> dict[str, Any]:
 
 def _sse(each: Told, *, past: bool) -> bytes:
     return f"data: {json.dumps({**told(each), 'past': past})}\n\n".encode()
+
+
+def _is_local(request: web.Request) -> None:
+    """Refuse another machine, and a page of another site in a browser of this one."""
+    if not (_is_loopback(request.remote or "") and _is_loopback(request.url.host or "")):
+        raise web.HTTPForbidden(text="ask on this machine, by an address of it")
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="send Content-Type: application/json")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def _safe(request: web.Request, response: web.StreamResponse) -> None:

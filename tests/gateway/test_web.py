@@ -68,7 +68,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         ]
         for each in health.supervisors:
             each.state = replace(each.state, state="open")
-        app = Server(health, rig.signals, rig.outbox).app()
+        app = Server(health, rig.signals, rig.outbox, forwarder).app()
         async with (
             serve(app, "127.0.0.1:0") as url,
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CEILING)) as http,
