@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,8 +16,8 @@ from drivers.kit.errors import (
     StreamLost,
 )
 from drivers.kit.hotplug import Hotplug, Trace
-from drivers.kit.readings import Noise, Reading
-from drivers.kit.session import Verdicts, converse
+from drivers.kit.readings import Noise, Reading, ScaleCommand
+from drivers.kit.session import Orders, Verdicts, converse
 from drivers.kit.streams import open_stream
 from gateway.config import Device
 from gateway.errors import GatewayError
@@ -77,6 +77,8 @@ class Supervisor:
         """Whether it went away while it was open, and has not come back."""
         self._returns: deque[float] = deque(maxlen=_MOST)
         """When it came back, in seconds of the monotonic clock."""
+        self._commands: Mapping[ScaleCommand, bytes] = {}
+        self._orders: Orders | None = None
 
     @property
     def state(self) -> DeviceState:
@@ -111,7 +113,8 @@ class Supervisor:
             dialogue = self._device.module.dialogue(self._device.settings)
             async with await open_stream(self._device.url) as stream:
                 self._opened(before.what)
-                await converse(dialogue, stream, self._pass_on)
+                self._commands, self._orders = dialogue.commands, Orders()
+                await converse(dialogue, stream, self._pass_on, self._orders)
         except DeviceBusy as busy:
             self._set(self.state, "busy", str(busy) or type(busy).__doc__ or "")
         except StreamLost as lost:
@@ -132,6 +135,13 @@ class Supervisor:
             self._set(self.state, "faulty", f"the driver {self._device.driver} failed; see the log")
             return _FAULTY_RETRY
         return backoff.next()
+
+    def command(self, word: ScaleCommand) -> bool:
+        """Tell the device to do something; False where its protocol cannot, or it is not open."""
+        data = self._commands.get(word)
+        if data is None or self._orders is None or self._state.state != "open":
+            return False
+        return self._orders.give(data)
 
     def _opened(self, what: str) -> None:
         if self._lost:

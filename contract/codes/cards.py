@@ -17,7 +17,11 @@ from contract.codes.in_store import NATIONAL, Country, InStoreLayout
 from contract.codes.tracking import Carrier
 from contract.values import Document, Frozen
 
-CommandWord = Literal["DONE", "UNDO", "CANCEL", "ACK", "REPRINT", "HOLD", "OVERRIDE"]
+CommandWord = Literal[
+    "DONE", "UNDO", "CANCEL", "ACK", "REPRINT", "HOLD", "OVERRIDE",
+    "ZERO", "TARE", "CLEARTARE", "PRINT", "NEXTUNIT",
+]  # fmt: skip
+"""The last five are for the scale of the station."""
 COMMANDS: tuple[CommandWord, ...] = get_args(CommandWord)
 
 DocumentKind = Literal[

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import zip_longest
@@ -20,7 +21,36 @@ WRITE_WITHIN = 2.0
 """Seconds a device may refuse to take a few bytes: they go out in milliseconds."""
 
 
-async def converse(dialogue: Dialogue, stream: Stream, emit: Emit) -> None:
+MAX_ORDERS = 4
+"""Commands that wait for a device at once: more than a hand can scan before the first is out."""
+
+
+class Orders:
+    """What a station tells a device beside its readings: zero, tare, print."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque()
+        self.wake: Callable[[], None] = lambda: None
+        """Called when something came; the session sets it."""
+
+    def give(self, data: bytes) -> bool:
+        """Hand over one command; False if too many wait already."""
+        if len(self._waiting) >= MAX_ORDERS:
+            return False
+        self._waiting.append(data)
+        self.wake()
+        return True
+
+    def take(self) -> bytes:
+        """Return everything that waits, in order; nothing where nothing does."""
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        return data
+
+
+async def converse(
+    dialogue: Dialogue, stream: Stream, emit: Emit, orders: Orders | None = None
+) -> None:
     """Talk to one device until its stream is lost, and hand on what it says.
 
     Args:
@@ -29,19 +59,23 @@ async def converse(dialogue: Dialogue, stream: Stream, emit: Emit) -> None:
         emit: takes all readings of one chunk, at least one, and returns what became of them, which
             the device is told if it can be. Nothing more is read until it returns: that is the
             back-pressure, and there is no queue.
+        orders: what the station has for the device; sent between two readings.
 
     Raises:
         StreamLost: the far end is gone.
         DeviceSilent: the device was asked and said nothing it could mean for `dialogue.within`.
     """
-    await _Session(dialogue, stream, emit).run()
+    await _Session(dialogue, stream, emit, orders or Orders()).run()
 
 
 class _Session:
-    def __init__(self, dialogue: Dialogue, stream: Stream, emit: Emit) -> None:
+    def __init__(self, dialogue: Dialogue, stream: Stream, emit: Emit, orders: Orders) -> None:
         self._dialogue = dialogue
         self._stream = stream
         self._emit = emit
+        self._orders = orders
+        self._orders.wake = self._wake
+        self._reading: asyncio.Timeout | None = None
         self._clock = asyncio.get_running_loop().time
         self._ask_at = self._clock() if dialogue.ask else math.inf
         self._asked = False
@@ -57,6 +91,8 @@ class _Session:
         while True:
             if self._clock() >= self._ask_at:
                 await self._ask()
+            if order := self._orders.take():
+                await self._write(order)
             data = await self._read_until(min(self._ask_at, self._answer_by, self._quiet_at))
             if data:
                 if gap is not None:
@@ -84,20 +120,26 @@ class _Session:
             self._answer_by = self._clock() + self._dialogue.within
 
     async def _read_until(self, deadline: float) -> bytes:
-        """Return what arrives before `deadline`, or nothing."""
-        if deadline == math.inf:
-            return await self._stream.read()
+        """Return what arrives before `deadline` or an order, or nothing."""
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(None if deadline == math.inf else deadline) as limit:
+                self._reading = limit
                 return await self._stream.read()
         except TimeoutError:
             pass
+        finally:
+            self._reading = None
         # If this process was late itself, the bytes may have been in time: look once more.
         try:
             async with asyncio.timeout(0):
                 return await self._stream.read()
         except TimeoutError:
             return b""
+
+    def _wake(self) -> None:
+        """End the waiting for bytes, so that an order goes out now."""
+        if self._reading is not None:
+            self._reading.reschedule(self._clock())
 
     async def _hand_on(self, steps: list[Step]) -> None:
         readings: list[Reading] = []
