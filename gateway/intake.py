@@ -9,14 +9,15 @@ from decimal import Decimal
 import uuid6
 
 from contract import values
-from contract.canonical import canonical
-from contract.envelope import MAX_ROW, plain
+from contract.envelope import MAX_ROW, encode
 from contract.transactions import Event, Transaction
 from contract.values import Evidence
 from gateway.outbox import Outbox, Write
 from runtime.clock import Clock
 
-_NO_EPOCH = uuid.UUID(int=0)  # the outbox fills it in, with seq, in the storing transaction
+# What stands in for epoch and seq until the outbox fills them in, in the storing transaction.
+_NO_EPOCH, _NO_SEQ = uuid.UUID(int=0), 1
+_EPOCH, _SEQ = f'"epoch":"{_NO_EPOCH}"', f'"seq":{_NO_SEQ}'
 _SEQ_DIGITS = 16
 
 
@@ -72,22 +73,24 @@ class Intake:
             id=uuid6.uuid7(),
             gateway=self._gateway,
             epoch=_NO_EPOCH,
-            seq=1,
+            seq=_NO_SEQ,
             station=station,
             operator=draft.operator,
             clock=now,
             event=draft.event,
             evidence=draft.evidence,
         )
-        body = plain(transaction)
+        body = encode(transaction)
         # Checked here, not by the writer: what is too large must not have been given a seq.
-        if len(canonical(body).encode()) > MAX_ROW - _SEQ_DIGITS:
+        if len(body.encode()) > MAX_ROW - _SEQ_DIGITS:
             raise TooLarge(TooLarge.__doc__)
+        # A quote inside a text is escaped, so these can only be the keys themselves, and nothing
+        # but the station comes behind `seq`.
+        before, _, rest = body.partition(_EPOCH)
+        between, _, after = rest.rpartition(_SEQ)
 
         def write(epoch: uuid.UUID, seq: int) -> str:
-            body["epoch"] = str(epoch)
-            body["seq"] = seq
-            return canonical(body)
+            return f'{before}"epoch":"{epoch}"{between}"seq":{seq}{after}'
 
         return Prepared(transaction.id, draft.event, now.wall, write)
 

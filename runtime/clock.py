@@ -24,7 +24,9 @@ class Clock:
             """The kernel's id of this boot."""
         except (OSError, ValueError):
             self.boot = uuid.uuid4()
-        libc = ctypes.CDLL(None, use_errno=True)
+        # PyDLL keeps the interpreter for itself: the kernel answers within a microsecond, and to
+        # let another thread in meanwhile costs a scan more than the answer.
+        libc = ctypes.PyDLL(None)
         self._adjtimex = getattr(libc, "adjtimex", None)
         self._timex = ctypes.create_string_buffer(_TIMEX_BYTES)
 

@@ -18,8 +18,11 @@ _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERRO
 _C1 = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
+_encode = json.JSONEncoder(default=str, ensure_ascii=False).encode
+
+
 def _quoted(value: object) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False).translate(_C1)
+    return _encode(value).translate(_C1)
 
 
 class _Json(logging.Formatter):
@@ -66,9 +69,14 @@ def configure(level: str = "info", *, as_json: bool = False, priorities: bool = 
     handler.setFormatter(_Json() if as_json else _Plain(priorities=priorities))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    # No line tells of thread or process, so they are not looked up for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def event(log: logging.Logger, level: int, message: str, **fields: object) -> None:
     """Log `message` with named fields, which stay fields in JSON."""
     if log.isEnabledFor(level):
-        log.log(level, message, extra={"fields": fields})
+        # `log.log` would walk the stack for a line number that no line shows.
+        record = logging.LogRecord(log.name, level, "", 0, message, None, None)
+        record.fields = fields
+        log.handle(record)
