@@ -155,8 +155,15 @@ class Decoder:
                 case "bare":
                     steps += self._report(_BARE.get(len(piece.data)), piece.data)
                 case _:
-                    steps.append(Noise(piece.data[:MAX_NOISE], "no report of a scanner"))
+                    steps += self._damaged(piece.data)
         return steps
+
+    def _damaged(self, data: bytes) -> list[Step]:
+        # A report may be lost in it. What is left of a scan is no scan: it ends with a part that
+        # says so, or with silence.
+        steps = self._drop("a scan without one of its parts")
+        self._skipping = True
+        return [*steps, Noise(data[:MAX_NOISE], "no report of a scanner")]
 
     def _described(self, descriptor: bytes) -> list[Step]:
         self._layout = _layout(descriptor)

@@ -104,6 +104,8 @@ class Decoder:
         self._skipping = False
         self._torn = False
         """Whether the beginning of a code was dropped whose end may still be sent again."""
+        self._holed = False
+        """Whether a packet of a code was damaged; good ones that follow may belong to the same."""
 
     def feed(self, data: bytes) -> list[Step]:
         """Take what arrived and return the answers and scans of complete packets. Never raises."""
@@ -116,7 +118,7 @@ class Decoder:
         steps = [*self._cut(self._pending, final=True), *self._strayed()]
         if begun and not any(isinstance(step, Send) for step in steps):
             steps.insert(0, Send(packet(NAK, bytes([RESEND]))))
-        self._torn, self._skipping = self._torn or bool(self._parts), False
+        self._torn, self._skipping, self._holed = self._torn or bool(self._parts), False, False
         return steps + self._drop("a scan without its end")
 
     def _cut(self, text: bytes, *, final: bool) -> list[Step]:
@@ -129,6 +131,8 @@ class Decoder:
             if not size:
                 if broken:
                     steps.append(Send(packet(NAK, bytes([RESEND]))))
+                if text[at] and (self._parts or (broken and _has_more(text[at:]))):
+                    self._holed = True
                 self._stray += text[at : at + 1]
                 at += 1
                 if len(self._stray) >= MAX_NOISE:
@@ -171,10 +175,19 @@ class Decoder:
             return [Noise(raw[:MAX_NOISE], "a scan without a code")]
         if self._torn and status & AGAIN:
             return [Noise(raw[:MAX_NOISE], "the end of a scan that was torn")]
-        self._torn = False
+        steps: list[Step] = []
+        if self._holed and not status & AGAIN:
+            # A scanner that minds the NAK sends the damaged packet again before any other.
+            why = "a scan without one of its packets"
+            steps += self._drop(why) or [Noise(raw[:MAX_NOISE], why)]
+            self._skipping = True
+        self._torn = self._holed = False
         if self._skipping:
             self._skipping = bool(status & MORE)
-            return []
+            return steps
+        return steps + self._join(status, data, raw)
+
+    def _join(self, status: int, data: bytes, raw: bytes) -> list[Step]:
         steps: list[Step] = []
         if self._parts and data[0] != self._kind:
             steps += self._drop("a scan without its end")
@@ -199,6 +212,11 @@ class Decoder:
     def _drop(self, why: str) -> list[Step]:
         raw, self._parts, self._raw = self._raw, [], b""
         return [Noise(raw[:MAX_NOISE], why)] if raw else []
+
+
+def _has_more(text: bytes) -> bool:
+    """Whether the packet at the beginning of `text` says that more of its code follows."""
+    return text[1] == DECODED and bool(text[3] & MORE)
 
 
 def _packet_size(text: bytes, at: int) -> tuple[int | None, bool]:

@@ -172,6 +172,10 @@ class Decoder:
 
     def quiet(self) -> list[Step]:
         """Say what is pending after a quiet gap: a scan, or the first half of one."""
+        # No scanner holds a key that long, and the kernel repeats one that a person holds: what
+        # still seems to be held has lost its release.
+        self._held.clear()
+        self._pending = b""
         if self._config.terminator != "none":
             self._spoilt = self._spoilt or "a scan without its terminator"
         elif self._pace.keys == 1:

@@ -21,8 +21,9 @@ def test_the_record_is_understood(record: dict[str, Any]) -> None:
     if expect.get("no_read"):
         assert read(raw, no_read="NR") == [Reply("no read", raw)]
         return
-    terminator = "etx" if raw.endswith(b"\x03") else "any"
-    found = [step for step in read(raw, terminator=terminator) if isinstance(step, Scan)]
+    usual = {"terminator": "etx" if raw.endswith(b"\x03") else "any"}
+    steps = read(raw, **record.get("settings", usual))
+    found = [step for step in steps if isinstance(step, Scan)]
     expected = expect["data"] if isinstance(expect["data"], list) else [expect["data"]]
     assert [scan.data.decode() for scan in found] == expected
     assert found[0].symbology == expect.get("aim")

@@ -126,6 +126,30 @@ def test_half_a_code_is_noise_and_so_is_its_end_that_comes_late() -> None:
     assert isinstance(decoder.feed(sent(b"next"))[1], Scan)
 
 
+def damaged(wire: bytes) -> bytes:
+    return wire[:5] + bytes([wire[5] ^ 1]) + wire[6:]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_scanner_that_minds_no_nak_leaves_no_code_with_a_hole(at: int) -> None:
+    parts = [sent(b"http", 0x1C, MORE), sent(b"://a/", 0x1C, MORE), sent(b"b", 0x1C)]
+    parts[at] = damaged(parts[at])
+    steps = read(b"".join(parts) + sent(b"next", 0x1C))
+    assert [step.data for step in steps if isinstance(step, Scan)] == [b"next"]
+    assert any(isinstance(step, Noise) and "one of its packets" in step.why for step in steps)
+
+
+def test_a_part_that_was_damaged_may_be_sent_again() -> None:
+    first, last = sent(b"http", 0x1C, MORE), sent(b"://a/b", 0x1C)
+    again = sent(b"://a/b", 0x1C, AGAIN)
+    assert scans(first + damaged(last) + again + sent(b"next")) == [b"http://a/b", b"next"]
+    assert scans(damaged(first) + sent(b"http", 0x1C, MORE | AGAIN) + last) == [b"http://a/b"]
+
+
+def test_zeros_that_wake_the_host_are_no_hole() -> None:
+    assert scans(sent(b"http", 0x1C, MORE) + bytes(3) + sent(b"://a", 0x1C)) == [b"http://a"]
+
+
 def test_parts_of_different_kinds_are_no_code() -> None:
     steps = read(sent(b"http", 0x1C, MORE) + sent(b"A1", 0x03))
     assert [type(step) for step in steps if not isinstance(step, Send)] == [Noise, Scan]

@@ -358,3 +358,12 @@ def test_every_layout_types_all_that_it_has_keys_for(layout: str, data: st.DataO
     text = data.draw(st.text(st.sampled_from(plain), min_size=1, max_size=3))
     events = WedgeSimulator(layout=layout).events(f"{text}5")
     assert typed(events, layout=layout, aim="never") == [f"{text}5"]
+
+
+def test_a_shift_whose_release_was_lost_does_not_reach_the_next_scan() -> None:
+    decoder = dialogue("wedge").decoder
+    torn = decoder.feed(tapped(ONE) + keys((SHIFT, 1)) + tapped(A)) + decoder.quiet()
+    assert [type(step) for step in torn] == [Noise]
+    [scan] = decoder.feed(tapped(A, ENTER))
+    assert isinstance(scan, Scan)
+    assert scan.data == b"a"
