@@ -203,7 +203,9 @@ class Dispatcher:
     def _pause(self, connector: Connector, outcomes: Sequence[Outcome]) -> None:
         """Leave the target alone for a while where it failed."""
         pause = 0.0
-        match outcomes[-1]:
+        # Those behind an unknown one in a batch were not tried: the unknown one counts.
+        last = next((each for each in outcomes if isinstance(each, Unknown)), outcomes[-1])
+        match last:
             case Posted() | Refused():
                 self._failures.reset()
             case TryLater(after=asked):
@@ -212,7 +214,7 @@ class Dispatcher:
                 # It may still be running there, and there is one in flight at a target.
                 pause = max(connector.settle, self._failures.next())
             case _:
-                assert_never(outcomes[-1])
+                assert_never(last)
         self._quiet_until = self._clock.monotonic() + pause
 
     def _result(self, attempt: Attempt, outcome: Outcome) -> Result:

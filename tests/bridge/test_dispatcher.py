@@ -289,6 +289,23 @@ async def test_a_target_that_takes_batches_gets_them_in_order(ledger: Ledger) ->
     assert target.batches == [50, 50, 20]
 
 
+async def test_an_unknown_one_within_a_batch_is_left_to_settle(ledger: Ledger) -> None:
+    async def gives_up_on_the_first(target: ScriptedTarget, transaction: Transaction) -> Outcome:
+        if len(target.calls) == 1:
+            return Unknown("no answer")
+        if len(target.calls) == 2:
+            return TryLater("the one before it is not known")
+        return target.book(transaction)
+
+    target = BatchTarget(gives_up_on_the_first, settle=0.5)
+    await ledger.apply(run_of(1, 2))
+    async with running(ledger, target) as run:
+        await run.until_posted(2)
+    first, _, again, *_ = target.calls
+    assert (again.seq, again.again) == (1, True)
+    assert again.at - first.at >= 0.5
+
+
 async def test_a_backlog_larger_than_the_window_is_delivered_whole(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
