@@ -18,10 +18,11 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from yarl import URL
 
 from bridge import wire
 from bridge.outcome import Outcome, Refused, TryLater, Unknown
@@ -171,8 +172,8 @@ class Http:
 
         Args:
             method: `GET`, `POST` ...
-            url: without a password in it.
-            query: added to the URL.
+            url: percent-encoded where it must be, without a password in it.
+            query: added to the URL, and encoded here.
             headers: those of a name that sounds secret are left out of what is written down.
             body: as it goes over the wire.
             secrets: texts that stand in for nothing else, hidden wherever they appear.
@@ -184,13 +185,12 @@ class Http:
         """
         kept = tuple(secrets)
         data = body.encode() if isinstance(body, str) else body
-        shown = url + ("?" + "&".join(f"{k}={v}" for k, v in query) if query else "")
-        wire.sent(hidden(_head(f"{method} {shown}", headers or {}), kept), _shown(data, kept))
+        full = f"{url}?{urlencode(query, quote_via=quote)}" if query else url
+        wire.sent(hidden(_head(f"{method} {full}", headers or {}), kept), _shown(data, kept))
         try:
             async with self._session.request(
                 method,
-                url,
-                params=list(query) or None,
+                URL(full, encoded=True),  # as it is: yarl would decode a %2E%2E and walk up
                 data=data or None,
                 headers=headers,
                 proxy=self._proxy,

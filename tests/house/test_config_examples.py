@@ -26,6 +26,13 @@ BRIDGES = {
     "sql": Example(CONFIG / "bridge.toml"),
     "tryton": Example(CONFIG / "bridge-tryton.toml"),
 }
+"""Those that show every setting of a bridge."""
+TARGETS = {
+    name: Example(CONFIG / f"bridge-{name}.toml")
+    for name in connectors.names()
+    if name not in BRIDGES
+}
+"""Those that show every setting of a target, and of the rest what a bridge must have."""
 EITHER = ('path = "', 'api_key_file = "')
 OR = ('url = "postgresql', 'password_file = "/etc/scanpost/credentials/ledger', "api_key_env")
 """Lines of a bridge's file that exclude each other."""
@@ -33,6 +40,7 @@ NOT_FOR_FILES = {"target.api_key"}
 """A secret in the file itself is for tests."""
 DRIVERS = sorted({*drivers.names()["scales"], *drivers.names()["scanners"]})
 
+each_target = pytest.mark.parametrize("connector", sorted(TARGETS))
 each_bridge = pytest.mark.parametrize("connector", sorted(BRIDGES))
 each_gateway = pytest.mark.parametrize("example", GATEWAYS, ids=lambda example: example.name)
 
@@ -169,12 +177,29 @@ def test_a_bridge_setting_that_is_off_shows_its_default(connector: str) -> None:
     ]
 
 
+@each_target
+@pytest.mark.parametrize("everything", [False, True], ids=["as it is", "everything on"])
+def test_a_target_example_loads(connector: str, everything: bool, tmp_path: Path) -> None:
+    example = TARGETS[connector]
+    text = example.everything_on if everything else example.path.read_text("utf-8")
+    assert bridge_config.load(_written(text, tmp_path)).target.connector == connector
+
+
+@each_target
+def test_a_target_example_shows_every_setting_and_its_default(connector: str) -> None:
+    example, model = TARGETS[connector], connectors.load(connector).Config
+    shown = tomllib.loads(example.everything_on)["target"]
+    assert not list(missing(model, shown, "target"))
+    assert not list(untrue(model, shown, example.as_it_is["target"]))
+
+
 def test_every_connector_has_an_example() -> None:
-    assert set(BRIDGES) == set(connectors.names())
+    assert set(BRIDGES) | set(TARGETS) == set(connectors.names())
+    assert all(example.path.exists() for example in TARGETS.values())
 
 
 def test_no_example_is_without_a_test() -> None:
-    known = {example.path for example in [*GATEWAYS, *BRIDGES.values()]}
+    known = {example.path for example in [*GATEWAYS, *BRIDGES.values(), *TARGETS.values()]}
     strays = {path for path in CONFIG.rglob("*.toml") if path not in known}
     assert not strays
 

@@ -51,6 +51,7 @@ from bridge.wire import Note, recording
 from contract.canonical import canonical
 from contract.envelope import Rows, plain
 from contract.transactions import Event, Reading, Reversal, Transaction, Weighing
+from runtime.backoff import Backoff
 from tests.bridge.streams import EPOCH, envelope, lines, name, transaction
 from tests.bridge.transactions import EVERY_TYPE, transactions
 from tests.fakes.vendor import Fault, Faults, Vendor
@@ -118,7 +119,7 @@ class ConnectorSuite(ABC):
     """Texts that stand in the target's credentials and may be seen nowhere else."""
     left_out: ClassVar[frozenset[str]] = frozenset()
     """Types it books that make no sense alone, such as a reversal of something booked before."""
-    many: ClassVar[int] = 80
+    many: ClassVar[int] = 60
     """Transactions of the long test."""
     faults: ClassVar[dict[str, float]] = {
         "lost": 0.07,
@@ -133,7 +134,7 @@ class ConnectorSuite(ABC):
     def config(self, url: str, folder: Path) -> BaseModel:
         """Return the connector's config for a target at `url`, with its secrets in `folder`.
 
-        Give up a request after about 1 s, and let `settle` be short: `Faults.slow` waits for it.
+        Give up a request after about 0.5 s, and let `settle` be short: `Faults.slow` waits for it.
         """
 
     @abstractmethod
@@ -204,7 +205,7 @@ class ConnectorSuite(ABC):
         assert type(config).model_config.get("frozen") is True
 
     @settings(
-        max_examples=150,
+        max_examples=100,
         suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
     )
     @given(value=transactions)
@@ -280,7 +281,7 @@ class ConnectorSuite(ABC):
                 assert isinstance(await connector.deliver(value, again=True), Posted)
                 assert stage.effects()[str(value.id)] == 1
                 if fault == "slow":
-                    break  # a second each
+                    break  # half a second each
 
     @pytest.mark.parametrize(
         "fault", ["throttled", "unavailable", "expired", "broken", "refused_with_200"]
@@ -335,8 +336,11 @@ class ConnectorSuite(ABC):
         assert connector.notes or not self.secrets
         self._shows_no_secret(*said, caplog.text)
 
-    async def test_a_day_of_trouble_leaves_exact_totals(self, tmp_path: Path) -> None:
+    async def test_a_day_of_trouble_leaves_exact_totals(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Duplicates, reordering, throttling, lost answers, and a restart, all at once."""
+        monkeypatch.setattr("bridge.dispatcher.Backoff", _Impatient, raising=False)
         rng = random.Random(11)
         kinds = itertools.islice(itertools.cycle(self.books), self.many)
         events = [self.event(kind, rng) for kind in kinds]
@@ -373,6 +377,13 @@ class ConnectorSuite(ABC):
 
 
 _NONE = Vendor.refused_with_200
+
+
+class _Impatient(Backoff):
+    """The dispatcher's waits, so short that a day of trouble is over in seconds."""
+
+    def next(self) -> float:
+        return super().next() / 20
 
 
 class _Day:
