@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from contract.values import Amount, Frozen, GtinCode, Text, UnitCode
+from contract.values import Amount, Epoch, Frozen, GtinCode, Text, UnitCode
 
 Name = Annotated[str, Field(max_length=200)]
 Positive = Annotated[Amount, Field(gt=0)]
+Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
 DocumentKind = Literal[
     "po", "desadv", "so", "pick_list", "transfer", "count_sheet", "rma", "prodorder"
@@ -149,25 +150,32 @@ class Newest(Frozen):
 
     set: Text
     """Names one copy of the data; another set means that versions count anew and all is read."""
-    version: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    version: Version
+    epoch: Epoch | None = None
+    includes: Version = 0
+    """What this gateway stored in stream `epoch` up to this seq is in `done` of the documents: the
+    ERP has it, or the bridge's ledger, whose open transactions are added."""
 
 
 class Ask(Frozen):
     """A gateway asks for the changes after `after`; from the start with `set` None."""
 
     set: Text | None = None
-    after: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
+    after: Version = 0
 
 
 class Page(Frozen):
     """Changes in order of version, as many as fit one message."""
 
     set: Text
-    after: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    after: Version
     """The version asked for: a page that does not fit where the gateway stands is dropped."""
-    upto: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    upto: Version
     """The gateway stands here once it has taken the page."""
-    newest: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    newest: Version
+    epoch: Epoch | None = None
+    includes: Version = 0
+    """As in `Newest`; it counts once the gateway stands at `newest`."""
     changes: Annotated[tuple[Change, ...], Field(max_length=500)] = ()
     restart: bool = False
     """The set asked for is gone: what the gateway has gives way when the last page is in."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 ROOT = "scanpost/v1"
 ALL_TRANSACTIONS = f"{ROOT}/+/+/tx"
+ALL_ASKS = f"{ROOT}/+/+/ref/ask"
 SHARED_TRANSACTIONS = f"$share/bridge/{ALL_TRANSACTIONS}"
 
 _OWNED = re.compile(r"scanpost/v1/(?P<site>[a-z0-9-]{1,32})/(?P<gateway>[a-z0-9-]{1,32})/.+")
@@ -74,6 +75,21 @@ class Topics:
     def alert(self, code: str) -> str:
         """One alert; emptied when it is over. QoS 1, retained."""
         return f"{self._base}/alert/{code}"
+
+    @property
+    def newest(self) -> str:
+        """What the newest reference data is, bridge to gateway. QoS 1, retained."""
+        return f"{self._base}/ref/newest"
+
+    @property
+    def ask(self) -> str:
+        """A gateway asks for reference data. QoS 1, not retained."""
+        return f"{self._base}/ref/ask"
+
+    @property
+    def page(self) -> str:
+        """Reference data, bridge to gateway. QoS 1, not retained."""
+        return f"{self._base}/ref/page"
 
 
 def owner(topic: str) -> tuple[str, str] | None:
