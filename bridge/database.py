@@ -12,7 +12,7 @@ import fcntl
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TextIO, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -21,6 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 BUSY_MS = 5_000
 """Milliseconds to wait for another program that reads or backs up the SQLite file."""
+TURN_S = 10.0
+"""Seconds to wait for another program to end a write of the same SQLite file."""
+_LOOK_S = 0.002
 STATEMENT_S = 30.0
 """Seconds after which PostgreSQL gives a statement up, and TCP a server that has vanished."""
 READERS = 4
@@ -66,7 +69,15 @@ def unbroken(work: Callable[_P, Coroutine[Any, Any, _T]]) -> Callable[_P, Corout
 class Database:
     """One database: `write()` gives transactions one after the other, `read()` never writes."""
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, *, shared: bool = False) -> None:
+        """Take where it is.
+
+        Args:
+            url: of SQLAlchemy.
+            shared: whether other programs may write the same SQLite file. Then each write, with the
+                checkpoint that may follow its commit, waits for theirs: see the top of this file.
+        """
+        self._shared = shared
         try:
             self.url = make_url(url)
             self.sqlite = self.url.get_backend_name() == "sqlite"
@@ -94,8 +105,21 @@ class Database:
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection in a transaction that commits at the end, or not at all."""
-        async with self._writer.begin() as connection:
+        async with self._turn(), self._writer.begin() as connection:
             yield connection
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Keep other programs from writing the SQLite file meanwhile."""
+        if not (self._shared and self.sqlite):
+            yield
+            return
+        with _opened(Path(f"{self.url.database}.turn")) as file:
+            # A TimeoutError is an OSError, and goes the way of every other failure.
+            async with asyncio.timeout(TURN_S):
+                while not _taken(file.fileno()):  # noqa: ASYNC110 - nobody can call us from there
+                    await asyncio.sleep(_LOOK_S)
+            yield  # closing gives it back
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -110,18 +134,30 @@ class Database:
         await self._writer.dispose()
 
 
+def _opened(path: Path) -> TextIO:
+    return path.open("w")
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextlib.asynccontextmanager
 async def sole_database(url: str | URL) -> AsyncIterator[Database]:
     """Open a database that nobody else may work on, and close it at the end.
 
-    SQLite: an advisory lock on `<file>.lock` for as long as it is open. PostgreSQL has its own ways
-    to keep writers apart.
+    SQLite: an advisory lock on `<file>.lock` for as long as it is open; a command of a person may
+    still write, in turn. PostgreSQL has its own ways to keep writers apart.
 
     Raises:
         DatabaseTaken: another process has it.
         DatabaseUnfit: the folder is missing or not ours to write.
     """
-    database = Database(url)
+    database = Database(url, shared=True)
     with contextlib.ExitStack() as stack:
         if database.sqlite:
             stack.enter_context(_locked(Path(f"{database.url.database}.lock")))

@@ -21,6 +21,14 @@ class LedgerTaken(LedgerUnusable):
     """Another bridge works on this ledger. There is one writer; stop the other one."""
 
 
+class LeaseLost(LedgerFailed):
+    """Another bridge delivers to the target now. Wait: it stops, or it does the work."""
+
+
+class DecisionsChanged(BridgeError):
+    """A person has decided something since the caller looked. Look again, then go on."""
+
+
 class ConnectorUnknown(BridgeError, ValueError):
     """There is no connector of this name, or it misses a part. Tell a person."""
 

@@ -8,32 +8,41 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, assert_never
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge import attempts, audit, budgets, clocks, decisions, posting, reading, shadow
+from bridge.amendment import Changes
+from bridge.audit import Deed, Verdict
+from bridge.budgets import Spent
 from bridge.database import Database, DatabaseTaken, DatabaseUnfit, sole_database, unbroken
-from bridge.errors import LedgerFailed, LedgerTaken, LedgerUnusable
-from bridge.inspection import (
-    MAX_PAYLOAD,
-    MAX_TEXT,
-    inspect,
-    inspect_again,
-    storable,
+from bridge.decisions import By, Which
+from bridge.errors import (
+    DecisionsChanged,
+    LeaseLost,
+    LedgerFailed,
+    LedgerTaken,
+    LedgerUnusable,
 )
-from bridge.intake import Intake, find_stream, known_to, record_of
-from bridge.migrations import migrate
-from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
+from bridge.inspection import MAX_PAYLOAD, MAX_TEXT, inspect, storable
+from bridge.intake import Intake, find_stream
+from bridge.lease import Claim
+from bridge.migrations import check, migrate
+from bridge.modes import Mode, Modes, Scope
+from bridge.posting import Attempt, Member, Result
+from bridge.reading import Queue
 from bridge.schema import entry, parked, poison, stream
+from bridge.shadow import Planned
 from contract.envelope import Ack, Rejected, Rows
-from contract.transactions import Transaction
 from runtime.clock import Clock
 from runtime.logs import event
 
@@ -67,25 +76,10 @@ class Undecided:
     number: int
     keys: tuple[str, ...]
     ambiguous: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One delivery about to be made; the ledger already says so. `count` starts at 1."""
-
-    number: int
-    transaction: Transaction
-    again: bool
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of an attempt. `next_try`: about when it is made again, for people to read."""
-
-    attempt: Attempt
-    outcome: Outcome
-    next_try: datetime | None = None
+    share: str
+    """Gateway and station: whose line it stands in, where lines share a target."""
+    age_s: float
+    """Seconds since it was received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +105,7 @@ class Ledger:
         self._clock = clock
         # SQLite has one writer: waiting here is fair and silent, waiting there is neither.
         self._turnstile = asyncio.Lock()
+        self._boots = clocks.Boots()
         self.arrived = asyncio.Event()
         """Set when entries became due that were not before. The dispatcher clears it."""
         self.old_arrived = False
@@ -150,8 +145,11 @@ class Ledger:
             for rows, found in zip(envelopes, inspected, strict=True):
                 await intakes[rows.gateway, rows.epoch].take(found)
             unfinished = [intake for intake in intakes.values() if await intake.close()]
+            clocked = [row.transaction for rows in inspected for row in rows if row.transaction]
+            await self._boots.learn(connection, clocked)
             grown = any(intake.grown for intake in intakes.values())
             healed = any(intake.healed for intake in intakes.values())
+        self._boots.remember(clocked)
         for intake in unfinished:
             while await self._drain(intake.gateway, intake.epoch):
                 pass
@@ -203,126 +201,275 @@ class Ledger:
             await connection.execute(delete(poison).where(poison.c.number <= number - KEPT_POISON))
 
     @unbroken
-    async def undecided(self, after: int, limit: int) -> list[Undecided]:
-        """Return up to `limit` entries in line for the ERP, by number, beyond number `after`."""
+    async def undecided(
+        self, after: int, limit: int, modes: Modes | None = None
+    ) -> list[Undecided]:
+        """Return up to `limit` entries in line for the ERP, by number, beyond number `after`.
+
+        With `modes`, only those that are live.
+        """
         query = (
-            select(entry.c.number, entry.c.turns, entry.c.state)
+            select(
+                entry.c.number,
+                entry.c.turns,
+                entry.c.state,
+                entry.c.station,
+                entry.c.received_at,
+                stream.c.gateway,
+            )
+            .join(stream, stream.c.id == entry.c.stream)
             .where(entry.c.decided_at.is_(None), entry.c.number > after)
+            .where(true() if modes is None else modes.where("live"))
             .order_by(entry.c.number)
             .limit(limit)
         )
+        now = self._clock.utc()
         async with self._reading() as connection:
             return [
-                Undecided(row.number, tuple(json.loads(row.turns)), row.state == "sending")
+                Undecided(
+                    row.number,
+                    tuple(json.loads(row.turns)),
+                    row.state == "sending",
+                    f"{row.gateway}/{row.station}",
+                    _age(now, row.received_at),
+                )
                 for row in await connection.execute(query)
             ]
 
     @unbroken
-    async def begin(self, numbers: Sequence[int]) -> list[Attempt]:
+    async def begin(
+        self, numbers: Sequence[int], claim: Claim | None = None, decided: int | None = None
+    ) -> list[Attempt]:
         """Write down that deliveries are about to be made, and return them in the order asked for.
 
-        Entries that are decided by now are left out.
+        Left out: entries that are decided by now, and a reversal of what is still to be booked.
+
+        Args:
+            numbers: of entries.
+            claim: to the target; it must be held.
+            decided: as `decided` was when the caller last asked.
+
+        Raises:
+            LeaseLost: another dispatcher delivers now; nothing was begun.
+            DecisionsChanged: a person has decided something since; nothing was begun.
         """
         async with self._writing() as connection:
-            rows = await connection.execute(
-                select(entry.c.number, entry.c.body, entry.c.state, entry.c.attempts)
-                .where(entry.c.number.in_(numbers), entry.c.decided_at.is_(None))
-                .order_by(entry.c.number)
-                .with_for_update()
-            )
-            found = {row.number: row for row in rows}
-            await connection.execute(
-                update(entry)
-                .where(entry.c.number.in_(found))
-                .values(state="sending", attempts=entry.c.attempts + 1, next_try=None)
-            )
-        return [
-            Attempt(
-                number,
-                Transaction.model_validate_json(found[number].body),
-                again=found[number].state == "sending",
-                count=found[number].attempts + 1,
-            )
-            for number in numbers
-            if number in found
-        ]
+            if claim is not None and not await claim.held(connection):
+                raise LeaseLost(f"another bridge delivers to {claim.target} now")
+            if decided is not None and await audit.newest(connection) != decided:
+                raise DecisionsChanged("a person has decided something")
+            return await posting.begin(connection, numbers, self._clock.utc())
 
     @unbroken
-    async def settle(self, *results: Result) -> None:
-        """Write down what came of deliveries.
+    async def together(self, numbers: Sequence[int]) -> list[Member]:
+        """Return undecided entries in the order asked for, up to the first decided by now."""
+        async with self._reading() as connection:
+            return await posting.together(connection, numbers)
+
+    @unbroken
+    async def settle(self, *results: Result, spent: Spent | None = None) -> None:
+        """Write down what came of deliveries, and what they cost of the target's daily budget.
 
         What was ambiguous stays so until it is decided: that a later attempt certainly booked
         nothing says nothing of the earlier one.
         """
-        now = self._clock.utc()
-        change = (
-            update(entry)
-            .where(entry.c.number == bindparam("of"), entry.c.decided_at.is_(None))
-            .values({name: bindparam(name) for name in _SETTLED})
-        )
         async with self._writing() as connection:
-            await connection.execute(change, [_settled(result, now) for result in results])
+            await posting.settle(connection, results, self._clock.utc())
+            if spent is not None:
+                await budgets.spend(connection, spent)
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process alone has it open, but for commands of people."""
+        return self._database.sqlite
 
     @unbroken
-    async def revive(self, number: int) -> bool:
+    async def take_lease(self, claim: Claim) -> bool:
+        """Take or renew the right to deliver; False while another dispatcher has it."""
+        async with self._writing() as connection:
+            return await claim.take(connection)
+
+    @unbroken
+    async def leave_lease(self, claim: Claim) -> None:
+        """Give the right to deliver back."""
+        async with self._writing() as connection:
+            await claim.leave(connection)
+
+    @unbroken
+    async def decided(self) -> int:
+        """Return a number that grows with every decision of a person, by whatever program."""
+        async with self._reading() as connection:
+            return await audit.newest(connection)
+
+    @unbroken
+    async def modes(self, configured: Modes) -> tuple[int, Modes]:
+        """Return the modes as they are now, and the `decided` they are as of."""
+        async with self._reading() as connection:
+            return await audit.newest(connection), await decisions.modes(connection, configured)
+
+    @unbroken
+    async def set_mode(self, scope: Scope, to: Mode, who: str, why: str = "") -> None:
+        """Set a mode from now on. What a delivery in flight does is not changed by it."""
+        async with self._writing() as connection:
+            await decisions.set_mode(connection, scope, to, self._by(who, why))
+        event(log, logging.WARNING, "mode set", scope=str(scope), mode=to, who=who)
+        self._look_again()
+
+    @unbroken
+    async def note(self, who: str, what: str, detail: Mapping[str, Any]) -> None:
+        """Add to the audit trail what is not about an entry: a new configuration, new tables."""
+        async with self._writing() as connection:
+            await audit.record(connection, self._clock.utc(), Deed(who, what, detail))
+
+    @unbroken
+    async def audit_trail(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return the newest rows of the audit trail, newest first."""
+        async with self._reading() as connection:
+            return await audit.latest(connection, limit)
+
+    @unbroken
+    async def verify(self, expected: str | None = None) -> Verdict:
+        """Hold the whole audit trail against its digests; see `bridge.audit.verify`."""
+        async with self._reading() as connection:
+            return await audit.verify(connection, expected)
+
+    async def revive(self, number: int, who: str = "somebody", why: str = "") -> bool:
         """Put a dead entry back in line, as a person asked. False if it still cannot be read."""
-        async with self._writing() as connection:
-            found = (
-                (
-                    await connection.execute(
-                        select(entry, stream.c.gateway, stream.c.epoch)
-                        .join(stream, stream.c.id == entry.c.stream)
-                        .where(entry.c.number == number, entry.c.state == "dead")
-                        .with_for_update()
-                    )
-                )
-                .mappings()
-                .one_or_none()
-            )
-            if found is None:
-                return False
-            again = inspect_again(
-                found["gateway"],
-                UUID(found["epoch"]),
-                found["seq"],
-                found["digest"],
-                found["body"],
-            )
-            known = await known_to(connection, [again])
-            record = record_of(again, found["stream"], found["received_at"], known, number)
-            if record["state"] == "dead":
-                return False
-            await connection.execute(
-                update(entry).where(entry.c.number == number).values(record | {"document": None})
-            )
-        event(log, logging.INFO, "a dead entry is tried again", number=number)
-        self.old_arrived = True
-        self.arrived.set()
-        return True
+        return bool(await self.retry(Which(numbers=[number]), who, why))
 
     @unbroken
-    async def forgive(self, gateway: str, epoch: UUID) -> bool:
+    async def retry(self, which: Which | int, who: str, why: str = "") -> list[int]:
+        """Put dead entries back in line; return their numbers, at most `decisions.MOST`."""
+        async with self._writing() as connection:
+            done = await decisions.retry(connection, _which(which), self._by(who, why))
+        return self._told("dead entries are tried again", done, who)
+
+    @unbroken
+    async def amend(self, number: int, changes: Changes, who: str, why: str) -> bool:
+        """Put changes beside a dead entry and the entry back in line, with the same id.
+
+        Returns:
+            False where the entry is not dead, or cannot be read at all.
+
+        Raises:
+            ValueError: the changes do not fit the entry; nothing was changed.
+        """
+        async with self._writing() as connection:
+            which = Which(numbers=[number])
+            done = await decisions.retry(connection, which, self._by(who, why), changes, "amend")
+        return bool(self._told("a dead entry is amended and tried again", done, who))
+
+    @unbroken
+    async def discard(self, which: Which | int, who: str, why: str) -> list[int]:
+        """Take entries that are dead, or were never sent, out of line for good."""
+        async with self._writing() as connection:
+            done = await decisions.discard(connection, _which(which), self._by(who, why))
+        return self._told("entries are discarded", done, who)
+
+    @unbroken
+    async def replay(self, which: Which | int, who: str, why: str) -> list[int]:
+        """Let posted entries be looked up at the ERP again, and booked where they are missing."""
+        async with self._writing() as connection:
+            done = await decisions.replay(connection, _which(which), self._by(who, why))
+        return self._told("posted entries are looked up again", done, who)
+
+    @unbroken
+    async def forgive(
+        self, gateway: str, epoch: UUID, who: str = "somebody", why: str = ""
+    ) -> bool:
         """Take a stream in conflict up again, as a person decided; False if it is in none.
 
         What is in the ledger stands. Differing rows with the numbers seen so far are ignored from
         now on; rows parked meanwhile are dropped, since they may be of either origin.
         """
         async with self._writing() as connection:
-            found = await find_stream(connection, gateway, epoch)
-            if found is None or found["conflict"] is None:
-                return False
-            await connection.execute(delete(parked).where(parked.c.stream == found["id"]))
-            await connection.execute(
-                update(stream)
-                .where(stream.c.id == found["id"])
-                .values(
-                    conflict=None,
-                    forgiven=max(found["upto"], found["conflict"]),
-                    gap_since=None,
-                )
-            )
-        event(log, logging.WARNING, "conflict cleared", gateway=gateway, epoch=str(epoch))
-        return True
+            done = await decisions.forgive(connection, gateway, epoch, self._by(who, why))
+        if done:
+            event(log, logging.WARNING, "conflict cleared", gateway=gateway, epoch=str(epoch))
+        return done
+
+    def _by(self, who: str, why: str) -> By:
+        return By(who, why, self._clock.utc())
+
+    def _told(self, message: str, numbers: list[int], who: str) -> list[int]:
+        if numbers:
+            event(log, logging.INFO, message, entries=len(numbers), first=numbers[0], who=who)
+            self._look_again()
+        return numbers
+
+    def _look_again(self) -> None:
+        self.old_arrived = True
+        self.arrived.set()
+
+    @unbroken
+    async def unplanned(self, limit: int, modes: Modes) -> list[Attempt]:
+        """Return entries in shadow that have no plan yet, as they would be sent."""
+        async with self._reading() as connection:
+            return await shadow.unplanned(connection, limit, modes)
+
+    @unbroken
+    async def plan(self, plans: Sequence[Planned]) -> None:
+        """Keep what would be sent for entries in shadow."""
+        async with self._writing() as connection:
+            await shadow.keep(connection, plans, self._clock.utc())
+
+    @unbroken
+    async def plans(self, limit: int = 1_000, after: int = 0) -> list[dict[str, Any]]:
+        """Return planned entries that are still in line, by number."""
+        async with self._reading() as connection:
+            return await reading.plans(connection, limit, after)
+
+    @unbroken
+    async def queues(self, configured: Modes) -> list[Queue]:
+        """Return what is in line, by mode, gateway, station and type."""
+        async with self._reading() as connection:
+            now = await decisions.modes(connection, configured)
+            return await reading.queues(connection, now)
+
+    @unbroken
+    async def calls_on(self, target: str, day: str) -> int:
+        """Return how many calls were made to a target on a day, `YYYY-MM-DD` in UTC."""
+        async with self._reading() as connection:
+            return await budgets.calls_on(connection, target, day)
+
+    @unbroken
+    async def occurred(self, attempt: Attempt) -> datetime:
+        """Return when what is to be delivered happened, corrected where its clock was not set."""
+        transaction = attempt.transaction
+        if transaction.clock.synchronised:
+            return transaction.clock.wall
+        name = (transaction.gateway, str(transaction.clock.boot))
+        async with self._reading() as connection:
+            known = await clocks.beginnings(connection, [name])
+        return clocks.occurred(transaction, known, attempt.received_at)[0]
+
+    @unbroken
+    async def prune(
+        self, before: datetime, after: tuple[int, int] = (0, 0)
+    ) -> tuple[int, int] | None:
+        """Take out a page of attempts of what was done with; see `bridge.attempts.prune`."""
+        async with self._writing() as connection:
+            return await attempts.prune(connection, before, after)
+
+    @unbroken
+    async def find(self, name: str) -> int | None:
+        """Return the number of an entry by its number, its id, or the ERP's document."""
+        async with self._reading() as connection:
+            return await reading.find(connection, name)
+
+    @unbroken
+    async def explain(self, number: int) -> dict[str, Any] | None:
+        """Return the whole story of one entry; None if there is none of that number."""
+        async with self._reading() as connection:
+            return await reading.explain(connection, number)
+
+    @unbroken
+    async def dead_letters(
+        self, which: Which | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Return dead entries that wait for a person, newest first, each with what can be done."""
+        async with self._reading() as connection:
+            return await reading.dead_letters(connection, which or Which(), limit)
 
     @unbroken
     async def standing(self) -> Standing:
@@ -352,7 +499,9 @@ class Ledger:
             counts = [
                 await connection.scalar(query)
                 for query in (
-                    select(func.count()).where(entry.c.code.is_not(None)),
+                    select(func.count()).where(
+                        entry.c.code.is_not(None), entry.c.code != "discarded"
+                    ),
                     select(func.count()).select_from(parked),
                     select(func.max(poison.c.number)),
                 )
@@ -377,21 +526,18 @@ class Ledger:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
     @unbroken
-    async def entries(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Return the newest entries, newest first, as plain values without their bodies."""
-        query = (
-            select(
-                *(column for column in entry.c if column.name not in {"body", "turns", "stream"}),
-                stream.c.site,
-                stream.c.gateway,
-                stream.c.epoch,
-            )
-            .join(stream, stream.c.id == entry.c.stream)
-            .order_by(entry.c.number.desc())
-            .limit(limit)
-        )
+    async def entries(
+        self, limit: int = 100, which: Which | None = None, text: str = ""
+    ) -> list[dict[str, Any]]:
+        """Return the newest entries, newest first, as plain values without their bodies.
+
+        Args:
+            limit: how many at most.
+            which: of them; all without it.
+            text: where given, it must stand in the body, or be the ERP's document number.
+        """
         async with self._reading() as connection:
-            return [dict(row) for row in (await connection.execute(query)).mappings()]
+            return await reading.entries(connection, which or Which(), limit, text)
 
     @contextlib.asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
@@ -441,34 +587,12 @@ async def _word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
     return Word(mine.site, gateway, ack, current=mine.id == newest)
 
 
-_SETTLED = ("state", "document", "code", "text", "next_try", "decided_at")
+def _is_missing(path: str) -> bool:
+    return not Path(path).exists()
 
 
-def _settled(result: Result, now: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = dict.fromkeys(_SETTLED) | {"of": result.attempt.number}
-    match result.outcome:
-        case Posted(document):
-            return values | {
-                "state": "posted",
-                "document": storable(document),
-                "decided_at": now,
-            }
-        case Refused(code, text):
-            return values | {
-                "state": "dead",
-                "code": code,
-                "text": storable(text)[:MAX_TEXT],
-                "decided_at": now,
-            }
-        case TryLater(why) | Unknown(why):
-            sure = not result.attempt.again and isinstance(result.outcome, TryLater)
-            return values | {
-                "state": "received" if sure else "sending",
-                "text": storable(why)[:MAX_TEXT],
-                "next_try": result.next_try,
-            }
-        case _:
-            assert_never(result.outcome)
+def _which(which: Which | int) -> Which:
+    return Which(numbers=[which]) if isinstance(which, int) else which
 
 
 def _age(now: datetime, since: datetime | None) -> float:
@@ -501,3 +625,23 @@ async def open_ledger(url: str | URL, clock: Clock | None = None) -> AsyncIterat
         except DatabaseUnfit as error:
             raise LedgerUnusable(str(error)) from error
         yield Ledger(database, clock or Clock())
+
+
+@contextlib.asynccontextmanager
+async def visit_ledger(url: str | URL, clock: Clock | None = None) -> AsyncIterator[Ledger]:
+    """Open a ledger that is there, beside the bridge that works on it; change no schema.
+
+    Raises:
+        LedgerUnusable: there is none, or it is of another version than this program.
+    """
+    try:
+        database = Database(url, shared=True)
+    except DatabaseUnfit as error:
+        raise LedgerUnusable(str(error)) from error
+    try:
+        if database.sqlite and _is_missing(str(database.url.database)):
+            raise LedgerUnusable(f"{database.url.database}: there is no ledger; start the bridge")
+        await check(database)
+        yield Ledger(database, clock or Clock())
+    finally:
+        await database.close()

@@ -4,6 +4,7 @@ The dispatcher alone decides when to try again; a connector only says what it sa
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from contract.envelope import Reason
 
@@ -25,10 +26,17 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """Certainly nothing was booked; the same again may work. `after`: seconds the ERP asked for."""
+    """Certainly nothing was booked; the same again may work. `after`: seconds the ERP asked for.
+
+    `needs` says what it waits for, where that is of the whole target and not of this transaction:
+    `time` throttled or away, `login` a token or password that no longer holds, `person` somebody
+    who unlocks an account or accepts new terms. The last two leave the target alone at once. What a
+    person must do for one transaction is `Refused("needs_human", ...)`.
+    """
 
     why: str
     after: float | None = None
+    needs: Literal["time", "login", "person"] = "time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The ledger's tables. `bridge/migrations` makes them; a test holds the two against each other."""
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     text,
 )
 
@@ -118,3 +120,124 @@ poison = Table(
     sqlite_autoincrement=True,
 )
 """Messages that can never be read: the newest of them, each cut to a bound."""
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("entry", _Number, ForeignKey("entry.number"), primary_key=True, autoincrement=False),
+    Column("count", Integer, primary_key=True, autoincrement=False),
+    Column("round", String(40), nullable=False),
+    Column("began_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Column("outcome", String(8)),
+    Column("text", String(500)),
+    Column("mapping", String(64)),
+    Column("translated", Text),
+    Column("wire", Text),
+)
+"""One delivery of one entry, written before it is made; `ended_at` is empty where it never ended.
+
+`round`: deliveries made in one call have it in common; `wire` is with the first of them, as JSON.
+`translated`: what the connector was given, where that was not the body. `mapping`: the version of
+the tables that made it.
+"""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("at", String(32), nullable=False),
+    Column("who", String(100), nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("entry", BigInteger),
+    Column("detail", Text, nullable=False),
+    Column("previous", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What people and configurations decided: only ever added to, each row bound to the one before."""
+
+amendment = Table(
+    "amendment",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("entry", _Number, ForeignKey("entry.number"), nullable=False),
+    Column("changes", Text, nullable=False),
+    Index("ix_amendment_entry", "entry"),
+    sqlite_autoincrement=True,
+)
+"""What a person changed of an entry, beside its body; later ones are put upon earlier ones."""
+
+mode = Table(
+    "mode",
+    metadata,
+    Column("gateway", String(32), primary_key=True),
+    Column("station", String(32), primary_key=True),
+    Column("type", String(32), primary_key=True),
+    Column("mode", String(8), nullable=False),
+    Column("at", Utc, nullable=False),
+)
+"""Modes set at run time; `*` stands for any. They stand above those of the configuration."""
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("expires_at", Utc, nullable=False),
+)
+"""Who delivers to a target, until when by the database's own clock."""
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+)
+"""Calls made to a target on a day (UTC)."""
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("entry", _Number, ForeignKey("entry.number"), primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("mapping", String(64)),
+    Column("calls", Text, nullable=False),
+    Column("code", String(16)),
+    Column("text", String(500)),
+)
+"""What would have been sent for an entry in shadow: calls as JSON, or why it would be refused."""
+
+boot = Table(
+    "boot",
+    metadata,
+    Column("gateway", String(32), primary_key=True),
+    Column("boot", String(36), primary_key=True),
+    Column("began_at", Utc, nullable=False),
+)
+"""When a boot of a gateway began, by the first of its rows whose clock was synchronised."""
+
+_NEVER = "the audit trail is only added to"
+GUARDS = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_no_{what.lower()} BEFORE {what} ON audit"
+        f" BEGIN SELECT RAISE(ABORT, '{_NEVER}'); END"
+        for what in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION '{_NEVER}'; END $$;"
+        f" CREATE TRIGGER {name} BEFORE UPDATE OR DELETE OR TRUNCATE ON audit"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+        for name in ("audit_is_kept",)
+    ],
+}
+"""What keeps everybody from changing a row of `audit`, by dialect."""
+for _dialect, _guards in GUARDS.items():
+    for _guard in _guards:
+        event.listen(
+            audit,
+            "after_create",
+            DDL(_guard).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]
+        )

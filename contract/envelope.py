@@ -74,10 +74,16 @@ Reason = Literal[
     "lot_required",
     "closed_period",
     "forbidden",
+    "locked",
+    "short_stock",
+    "unknown_location",
+    "unmapped",
     "unsupported",
+    "needs_human",
     "refused",
+    "discarded",
 ]
-"""Why a transaction can not be booked; a person acts on each."""
+"""Why a transaction is not booked; a person acts on each, and did so where it is `discarded`."""
 
 
 class Rejected(Frozen):

@@ -40,6 +40,27 @@ async def migrate(database: Database) -> None:
         raise LedgerUnusable(f"{_name(database)}: {error}") from error
 
 
+async def check(database: Database) -> None:
+    """Make sure that the ledger is of this program's own revision, and change nothing.
+
+    Raises:
+        LedgerUnusable: it is of another one, or is no ledger.
+    """
+    config = Config()
+    config.set_main_option("script_location", "bridge:migrations")
+    wanted = tuple(ScriptDirectory.from_config(config).get_heads())
+    try:
+        async with database.read() as connection:
+            found = await connection.run_sync(_heads)
+    except (SQLAlchemyError, DatabaseUnfit, OSError) as error:
+        raise LedgerUnusable(f"{_name(database)}: {error}") from error
+    if found != wanted:
+        raise LedgerUnusable(
+            f"{_name(database)}: at revision {', '.join(found) or 'none'}, this program is at"
+            f" {', '.join(wanted)}; start the bridge of this version first"
+        )
+
+
 def _heads(connection: Connection) -> tuple[Any, ...]:
     return MigrationContext.configure(connection).get_current_heads()
 

@@ -10,9 +10,10 @@ import pytest
 from bridge import consumer as consumer_module
 from bridge.consumer import Consumer
 from bridge.errors import LedgerFailed
-from bridge.ledger import Ledger, Result, open_ledger
+from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
 from bridge.outcome import Posted
+from bridge.posting import Result
 from contract.envelope import Ack, Rows
 from contract.topics import Topics
 from runtime.mqtt import Broker, Connection, connect

@@ -12,8 +12,9 @@ from sqlalchemy import create_engine
 
 from bridge import intake
 from bridge.errors import LedgerFailed, LedgerTaken, LedgerTooNew, LedgerUnusable
-from bridge.ledger import Attempt, Ledger, Result, open_ledger
+from bridge.ledger import Ledger, open_ledger
 from bridge.outcome import Posted, Refused, TryLater, Unknown
+from bridge.posting import Attempt, Result
 from bridge.schema import metadata
 from contract.canonical import canonical, digest
 from contract.envelope import Ack, Row

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bridge.ledger import Ledger, Result, open_ledger
+from bridge.ledger import Ledger, open_ledger
 from bridge.outcome import Posted, Refused
+from bridge.posting import Result
 from contract.envelope import Ack, Row
 from tests.bridge.streams import EPOCH, envelope, receipt, row, run_of, transaction
 

@@ -8,11 +8,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bridge.connectors import sql
-from bridge.ledger import Result, open_ledger
+from bridge.ledger import open_ledger
 from bridge.outcome import Posted, TryLater
+from bridge.posting import Result
 from bridge.schema import metadata
 from contract.envelope import Ack
 from contract.transactions import Receipt, Reversal
@@ -105,3 +107,16 @@ async def test_four_writers_book_once_and_exactly(url: str) -> None:
         assert [(r["location"], r["quantity"]) for r in await first.on_hand()] == [
             ("A", "3.000000000")
         ]
+
+
+async def test_the_audit_trail_holds_where_two_bridges_write_it(url: str) -> None:
+    async with open_ledger(url) as first, open_ledger(url) as second:
+        await asyncio.gather(
+            *((first if n % 2 else second).note("anna", "config", {"n": n}) for n in range(20))
+        )
+        verdict = await first.verify()
+        assert (verdict.whole, verdict.rows) == (True, 20)
+        for statement in ("UPDATE audit SET who = 'x'", "DELETE FROM audit", "TRUNCATE audit"):
+            with pytest.raises(DBAPIError, match="only added to"):
+                async with first._database.write() as connection:
+                    await connection.exec_driver_sql(statement)
