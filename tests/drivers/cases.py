@@ -86,6 +86,8 @@ def _settings(name: str) -> list[Setting]:
     return found
 
 
+HELD = 40_000
+"""Bytes a decoder may hold, pickled: its settings, a layout, and one scan of `MAX_SCAN`."""
 EVENTS = {"wedge"}
 """Drivers whose records are key events instead of bytes."""
 CASES = [(name, setting) for name in OWN for setting in _settings(name)]
@@ -140,10 +142,15 @@ CONFIRMED = {"epos_berkel": b"\r"}
 """What the device says behind a frame when the host has answered it."""
 
 
+def wakened(name: str, setting: Setting) -> Setting:
+    """`setting`, with nothing of before any more."""
+    stale = {"stale": 0} if "stale" in registry.load(name).Config.model_fields else {}
+    return {**setting, **stale}
+
+
 def awake(name: str, setting: Setting) -> Dialogue:
     """A dialogue of `name` in which nothing is of before any more."""
-    stale = {"stale": 0} if "stale" in registry.load(name).Config.model_fields else {}
-    return dialogue(name, **{**setting, **stale})
+    return dialogue(name, **wakened(name, setting))
 
 
 def news(name: str, setting: Setting, pieces: Sequence[bytes]) -> list[Said]:

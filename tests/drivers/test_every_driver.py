@@ -13,15 +13,11 @@ from hypothesis import strategies as st
 from drivers.kit.readings import MAX_SCAN, Noise
 from drivers.scanners.wedge import EV_KEY, EV_SYN
 from drivers.simulators.wedge import WedgeSimulator, packed
-from tests.drivers.cases import CASES, SCALES, Setting, frames, said, weighed
+from tests.drivers.cases import CASES, HELD, SCALES, Setting, frames, said, weighed
 from tests.drivers.conversation import dialogue
 
 every_driver = pytest.mark.parametrize(("name", "setting"), CASES)
 every_scale = pytest.mark.parametrize(("name", "setting"), SCALES)
-
-HELD = 40_000
-"""Bytes a decoder may hold, pickled: its settings, a layout, and one scan of `MAX_SCAN`."""
-
 
 BLANK = b" \0"
 """What pads a field. A frame may lose it at its front and mean the same."""
