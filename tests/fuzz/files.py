@@ -1,8 +1,7 @@
 """What people write: configuration files, captures, device addresses; with every kind of slip."""
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PosixPath
 from random import Random
 
 import bridge.config
@@ -28,17 +27,28 @@ _VALUES = (
 )  # fmt: skip
 
 
+class Written(PosixPath):
+    """A file that is not on any disk."""
+
+    content = b""
+
+    def read_text(
+        self, encoding: str | None = None, errors: str | None = None, newline: str | None = None
+    ) -> str:
+        assert encoding == "utf-8"
+        return self.content.decode(encoding)
+
+
 class File:
     """The configuration of one daemon."""
 
     def __init__(self, daemon: str) -> None:
         self._good = [path.read_text("utf-8") for path in EXAMPLES[daemon]]
         self._load, self._expected = _LOADS[daemon]
-        self._folder = tempfile.TemporaryDirectory(prefix="scanpost-fuzz-")
-        self._path = Path(self._folder.name, f"{daemon}.toml")
+        self._path = Written(f"{daemon}.toml")
 
     def __call__(self, r: Random) -> None:
-        self._path.write_bytes(self._spoilt(r, r.choice(self._good)))
+        self._path.content = self._spoilt(r, r.choice(self._good))
         try:
             self._load(self._path)
         except self._expected as error:
