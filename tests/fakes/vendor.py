@@ -109,9 +109,13 @@ class Vendor:
         """Return what is served."""
         raise NotImplementedError
 
-    def writes(self, request: web.Request) -> bool:
+    def writes(self, request: web.Request, body: bytes) -> bool:
         """Say whether a request may change something: only those are struck by faults."""
         return request.method not in {"GET", "HEAD", "OPTIONS"}
+
+    def may_come_twice(self, body: bytes) -> bool:
+        """Say whether a request that arrives twice is one this vendor has a key for."""
+        return True
 
     def throttled(self) -> web.Response:
         """Answer that there were too many requests."""
@@ -136,7 +140,7 @@ class Vendor:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         body = await request.read()
         self.seen.append(Seen(request.method, request.path_qs, dict(request.headers), body))
-        fault = self.faults.draw() if self.writes(request) else ""
+        fault = self.faults.draw() if self.writes(request, body) else ""
         match fault:
             case "throttled":
                 return self.throttled()
@@ -149,7 +153,7 @@ class Vendor:
             case "refused_with_200":
                 return self.refused_with_200(request)
         answer = await handler(request)
-        if fault == "doubled":
+        if fault == "doubled" and self.may_come_twice(body):
             answer = await handler(request)
         if fault == "slow":
             with contextlib.suppress(asyncio.CancelledError):  # the client went away

@@ -34,6 +34,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -52,7 +53,8 @@ from contract.canonical import canonical
 from contract.envelope import Rows, plain
 from contract.transactions import Event, Reading, Reversal, Transaction, Weighing
 from runtime.backoff import Backoff
-from tests.bridge.streams import EPOCH, envelope, lines, name, transaction
+from tests.bridge.streams import EPOCH, envelope, lines, name
+from tests.bridge.streams import transaction as transaction_of
 from tests.bridge.transactions import EVERY_TYPE, transactions
 from tests.fakes.vendor import Fault, Faults, Vendor
 
@@ -63,13 +65,20 @@ NEEDS_NO_POSTING = frozenset({"reading", "weighing"})
 """Types that move no stock: a connector may take them as posted without asking the ERP."""
 
 
+def transaction(seq: int, event: Event) -> Transaction:
+    """Return one that was scanned a moment ago: a key may be known for a day only."""
+    made = transaction_of(seq, event)
+    clock = made.clock.model_copy(update={"wall": datetime.now(UTC)})
+    return made.model_copy(update={"clock": clock})
+
+
 @dataclass
 class Stage:
     """A target made ready for one test."""
 
     config: BaseModel
     effects: Callable[[], Mapping[str, int]]
-    """How often each transaction has had its effect at the target, by id as text."""
+    """How often each transaction has had its effect at the target, by `effect_of`."""
     totals: Callable[[], Mapping[str, Any]]
     """What the target has on hand, or whatever it adds up, by a name of the test's choice."""
     vendor: Vendor | None = None
@@ -148,6 +157,10 @@ class ConnectorSuite(ABC):
     @abstractmethod
     def expected(self, given: Sequence[Transaction]) -> Mapping[str, Any]:
         """Return what `Stage.totals` must say when `given` were booked in order, each once."""
+
+    def effect_of(self, value: Transaction) -> str:
+        """Return what names its effect in `Stage.effects`; most targets keep the id."""
+        return str(value.id)
 
     # --- What all have in common ---
 
@@ -236,7 +249,7 @@ class ConnectorSuite(ABC):
                 assert isinstance(first, Posted), (value.event.type, first)
                 assert await connector.deliver(value, again=True) == first
                 assert await connector.deliver(value, again=False) == first
-            assert stage.effects() == {str(value.id): 1 for value in made}
+            assert stage.effects() == {self.effect_of(value): 1 for value in made}
             assert dict(stage.totals()) == dict(self.expected(made))
 
     async def test_what_it_does_not_book_is_refused_and_nothing_is_sent(
@@ -263,7 +276,8 @@ class ConnectorSuite(ABC):
                 assert isinstance(await connector.deliver(value, again=False), Posted)
                 said = "\n".join(note.text for note in connector.notes if note.way == "sent")
                 for call in planned:
-                    if call.body and "<" not in call.body:
+                    asks = call.what.startswith("look up")  # it may know the answer by now
+                    if call.body and "<" not in call.body and not asks:
                         assert call.body in said, (call.body, said)
 
     @pytest.mark.parametrize("fault", ["lost", "slow"])
@@ -279,7 +293,7 @@ class ConnectorSuite(ABC):
                 outcome = await connector.deliver(value, again=False)
                 assert isinstance(outcome, Unknown), (kind, outcome)
                 assert isinstance(await connector.deliver(value, again=True), Posted)
-                assert stage.effects()[str(value.id)] == 1
+                assert stage.effects()[self.effect_of(value)] == 1
                 if fault == "slow":
                     break  # half a second each
 
@@ -309,7 +323,7 @@ class ConnectorSuite(ABC):
             assert not stage.effects()
             again = isinstance(outcome, Unknown)
             assert isinstance(await connector.deliver(value, again=again), Posted)
-            assert stage.effects() == {str(value.id): 1}
+            assert stage.effects() == {self.effect_of(value): 1}
 
     async def test_a_target_that_is_not_there_is_tried_later(self, tmp_path: Path) -> None:
         async with self.staged(tmp_path) as (stage, _):
@@ -358,7 +372,7 @@ class ConnectorSuite(ABC):
             await day.work(post[:noon], until=len(made) // 3)  # and ends in the middle of something
             await day.work(post[noon:], until=len(made))
             booked = [value for value in made if value.event.type in self.books]
-            assert stage.effects() == {str(value.id): 1 for value in booked}
+            assert stage.effects() == {self.effect_of(value): 1 for value in booked}
             assert dict(stage.totals()) == dict(self.expected(booked))
             self._is_sound(stage)
             entries = await ledger.entries(limit=len(made) + 1)
