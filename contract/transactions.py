@@ -14,7 +14,7 @@ the CBV business step, `sscc`, `lot`, `expiry` the GS1 terms.
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from contract.values import (
     Clock,
@@ -230,4 +230,4 @@ class Transaction(Frozen):
     evidence: Annotated[tuple[Evidence, ...], Field(max_length=64)] = ()
 
 
-event_adapter: TypeAdapter[Event] = TypeAdapter(Event)
+event_adapter: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))

@@ -114,8 +114,11 @@ class Clock(Frozen):
     synchronised: bool
 
 
-Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}){0,8192}$")]
-"""Raw bytes in lower-case hexadecimal, at most 8192 of them (a QR code holds 7089 digits)."""
+Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})*$", max_length=2 * 8192)]
+"""Raw bytes in lower-case hexadecimal, at most 8192 of them (a QR code holds 7089 digits).
+
+The bound is no part of the pattern: `{0,8192}` is 70 ms and 3 MB to every process that starts.
+"""
 
 
 class Evidence(Frozen):
