@@ -74,6 +74,20 @@ async def record(connection: AsyncConnection, now: datetime, *deeds: Deed) -> No
         await connection.execute(insert(audit).values(row | {"digest": head}))
 
 
+async def record_new(connection: AsyncConnection, now: datetime, deed: Deed) -> bool:
+    """Add a row unless the newest one of its kind says the same; return whether it was added."""
+    last = await connection.scalar(
+        select(audit.c.detail)
+        .where(audit.c.what == deed.what)
+        .order_by(audit.c.number.desc())
+        .limit(1)
+    )
+    if last == storable(canonical(dict(deed.detail))):
+        return False
+    await record(connection, now, deed)
+    return True
+
+
 async def newest(connection: AsyncConnection) -> int:
     """Return the number of the newest row: it tells that something was decided."""
     return await connection.scalar(select(func.max(audit.c.number))) or 0

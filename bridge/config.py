@@ -1,6 +1,7 @@
 """`bridge.toml`: everything the bridge needs to know, checked before anything is opened."""
 
 import tomllib
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,8 +20,19 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bridge import registry
-from bridge.connector import Connector
+from bridge.conditions import (
+    Break,
+    Calendar,
+    Group,
+    Limits,
+    ModeTable,
+    Schedule,
+    opening,
+)
+from bridge.connector import Connector, Source
 from bridge.errors import ConfigError, ConnectorUnknown
+from bridge.terms import UNTRANSLATED, Planner, Terms, Translation
+from contract.canonical import canonical, digest
 from contract.values import Slug
 from runtime.mqtt import Broker
 
@@ -107,6 +119,14 @@ class Config(_Table):
     """The connector's own table."""
     stuck_after: int = Field(default=10, ge=1)
     """Attempts at one entry after which it is shown as stuck."""
+    keep_days: int = Field(default=90, ge=1, le=3_650)
+    """Days for which the deliveries of an entry that is done with are kept, byte for byte."""
+    limits: Limits = Limits()
+    breaker: Break = Break()
+    group: Group = Group()
+    schedule: Schedule = Schedule()
+    calendar: Calendar = Calendar()
+    modes: ModeTable = ModeTable()
     web: Web = Web()
     log: Log = Log()
 
@@ -126,6 +146,49 @@ class Config(_Table):
         """Open the target."""
         return registry.load(self.target.connector).connect(self.target)
 
+    def planner(self) -> Planner | None:
+        """Return what says which calls the connector would make; None where it cannot."""
+        calls = getattr(registry.load(self.target.connector), "calls", None)
+        return None if calls is None else lambda transaction: calls(transaction, self.target)
+
+    def source(self) -> AbstractAsyncContextManager[Source] | None:
+        """Open the reading side of the target; None where it has none."""
+        read = getattr(registry.load(self.target.connector), "read", None)
+        return None if read is None else read(self.target)
+
+    def terms(self, translation: Callable[[], Translation] = lambda: UNTRANSLATED) -> Terms:
+        """Return the terms on which the target is delivered to."""
+        return Terms(
+            name=self.target.connector,
+            per_second=self.limits.per_second,
+            burst=self.limits.burst,
+            per_day=self.limits.per_day,
+            break_after=self.breaker.after,
+            break_s=self.breaker.open,
+            group_most=self.group.most,
+            linger_s=self.group.linger,
+            opening=opening(self.schedule, self.calendar),
+            modes=self.modes.modes,
+            translation=translation,
+            plan=self.planner(),
+        )
+
+    @property
+    def unproven(self) -> str | None:
+        """Why this connector may not go live; None where it may."""
+        capabilities = getattr(registry.load(self.target.connector), "CAPABILITIES", None)
+        if self.modes.unproven or getattr(capabilities, "evidence", "") != "documentation":
+            return None
+        return (
+            f"{self.target.connector} was written from documentation and never run against the"
+            ' product: use mode "shadow", or say unproven = true in [modes]'
+        )
+
+    @property
+    def digest(self) -> str:
+        """Tells one configuration from another; it shows no secret."""
+        return digest(canonical(self.model_dump(mode="json", exclude={"target"})))
+
 
 def load(path: Path) -> Config:
     """Read and check a configuration file.
@@ -144,9 +207,14 @@ def load(path: Path) -> Config:
     except ValidationError as error:
         problems += _lines(error)
     target = _target(document.get("target"), problems)
+    if config is not None and target is not None:
+        config = config.model_copy(update={"target": target})
+        modes = config.modes.modes
+        why = config.unproven if "live" in {modes.default, *modes.rules.values()} else None
+        problems += [f"modes: {why}"] if why else []
     if problems or config is None:
         raise ConfigError("\n".join(f"{path.name}: {problem}" for problem in problems))
-    return config.model_copy(update={"target": target})
+    return config
 
 
 def _target(table: Any, problems: list[str]) -> BaseModel | None:

@@ -16,6 +16,7 @@ from bridge.dispatcher import Dispatcher
 from bridge.health import Health
 from bridge.ledger import open_ledger
 from bridge.metrics import Metrics
+from bridge.upkeep import tidy
 from bridge.web import Web, serve
 from runtime.clock import Clock
 from runtime.logs import event
@@ -44,13 +45,16 @@ async def run(config: Config) -> None:
             progress=consumer.progress,
             clock=clock,
             stuck_after=config.stuck_after,
+            terms=config.terms(),
         )
+        await ledger.note(f"bridge {config.name}", "config", {"digest": config.digest})
         health = Health(ledger, consumer, dispatcher, metrics, clock)
         pages = Web(ledger, consumer, dispatcher, health, metrics)
         async with _served(config, pages), asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="consume")
             tasks.create_task(dispatcher.run(), name="dispatch")
             tasks.create_task(health.run(), name="look after health")
+            tasks.create_task(tidy(ledger, clock, config.keep_days), name="tidy up")
             tasks.create_task(watchdog(health.alive), name="watchdog")
             notify_ready(f"site {config.site}, bridge {config.name}")
             event(log, logging.INFO, "ready", site=config.site, name=config.name)

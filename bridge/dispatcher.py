@@ -391,10 +391,14 @@ class Dispatcher:
         calls: int,
     ) -> None:
         coming = iter(outcomes)
-        results = []
-        for place, one in enumerate(prepared):
-            outcome = one.given if isinstance(one.given, Refused) else next(coming)
-            results.append(self._result(one, outcome, notes if place == 0 else ()))
+        fates = [
+            (one, one.given if isinstance(one.given, Refused) else next(coming)) for one in prepared
+        ]
+        due = self._due(fates)
+        results = [
+            self._result(one, outcome, due, notes if place == 0 else ())
+            for place, (one, outcome) in enumerate(fates)
+        ]
         spent = None
         if calls and self._terms.per_day is not None:
             spent = Spent(self._terms.name, day_of(self._clock.utc()), calls)
@@ -446,7 +450,19 @@ class Dispatcher:
             case _:
                 assert_never(outcome)
 
-    def _result(self, one: _Prepared, outcome: Outcome, notes: Sequence[Note]) -> Result:
+    def _due(self, fates: Sequence[tuple[_Prepared, Outcome]]) -> float:
+        """Return when those that are undecided are tried again: together, as they were sent."""
+        now = self._clock.monotonic()
+        waits = [
+            self._retries.setdefault(one.attempt.number, Backoff(1.0, RETRY_CEILING)).next()
+            for one, outcome in fates
+            if not isinstance(outcome, Posted | Refused)
+        ]
+        return max(now + max(waits, default=0.0), self.gate.opens_at(now, self._clock.utc()))
+
+    def _result(
+        self, one: _Prepared, outcome: Outcome, due: float, notes: Sequence[Note]
+    ) -> Result:
         """Let the line go on after an outcome, now or later."""
         attempt = one.attempt
         self._metrics.count("deliveries", outcome=type(outcome).__name__.lower())
@@ -455,16 +471,13 @@ class Dispatcher:
             if isinstance(outcome, Refused):
                 self._tell("refused", attempt, outcome.code, outcome.text)
             return Result(attempt, outcome, None, notes, one.translated, one.mapping)
-        now = self._clock.monotonic()
-        wait = self._retries.setdefault(attempt.number, Backoff(1.0, RETRY_CEILING)).next()
-        due = max(now + wait, self.gate.opens_at(now, self._clock.utc()))
         self._turns.delay(attempt.number, due)
         if attempt.count >= self._stuck_after:
             self.stuck[attempt.number] = outcome.why
             self._metrics.set("stuck_entries", len(self.stuck))
             if attempt.count % self._stuck_after == 0:
                 self._tell("stuck", attempt, type(outcome).__name__.lower(), outcome.why)
-        next_try = self._clock.utc() + timedelta(seconds=due - now)
+        next_try = self._clock.utc() + timedelta(seconds=due - self._clock.monotonic())
         return Result(attempt, outcome, next_try, notes, one.translated, one.mapping)
 
     def _forget(self, number: int) -> None:

@@ -21,6 +21,10 @@ class LedgerTaken(LedgerUnusable):
     """Another bridge works on this ledger. There is one writer; stop the other one."""
 
 
+class LedgerRaced(LedgerFailed):
+    """Another bridge wrote the same rows at the same moment. The same again will do."""
+
+
 class LeaseLost(LedgerFailed):
     """Another bridge delivers to the target now. Wait: it stops, or it does the work."""
 

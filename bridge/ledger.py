@@ -30,10 +30,11 @@ from bridge.errors import (
     DecisionsChanged,
     LeaseLost,
     LedgerFailed,
+    LedgerRaced,
     LedgerTaken,
     LedgerUnusable,
 )
-from bridge.inspection import MAX_PAYLOAD, MAX_TEXT, inspect, storable
+from bridge.inspection import MAX_PAYLOAD, MAX_TEXT, Inspected, inspect, storable
 from bridge.intake import Intake, find_stream
 from bridge.lease import Claim
 from bridge.migrations import check, migrate
@@ -50,6 +51,8 @@ log = logging.getLogger(__name__)
 
 MAX_REJECTED = 50
 """Rejections in one `Ack`, as in the contract."""
+RACES = 3
+"""Times rows are taken in again where two bridges met: a new stream, a deadlock."""
 KEPT_POISON = 1_000
 """Unreadable messages kept for a person to look at."""
 POISON_BYTES = 64_000
@@ -135,6 +138,16 @@ class Ledger:
             ]
             for rows in envelopes
         ]
+        for _ in range(RACES):
+            try:
+                return await self._take_in(envelopes, inspected)
+            except LedgerRaced as raced:
+                event(log, logging.INFO, "another bridge took in the same", why=str(raced))
+        return await self._take_in(envelopes, inspected)
+
+    async def _take_in(
+        self, envelopes: Sequence[Rows], inspected: Sequence[Sequence[Inspected]]
+    ) -> list[Ack]:
         async with self._writing() as connection:
             # Sorted: on PostgreSQL two bridges must lock streams in the same order.
             owners = {(rows.gateway, rows.epoch): rows for rows in envelopes}
@@ -317,9 +330,12 @@ class Ledger:
 
     @unbroken
     async def note(self, who: str, what: str, detail: Mapping[str, Any]) -> None:
-        """Add to the audit trail what is not about an entry: a new configuration, new tables."""
+        """Add to the audit trail what is not about an entry, where it is not what holds already.
+
+        Such as a new configuration, or mapping tables of a new version.
+        """
         async with self._writing() as connection:
-            await audit.record(connection, self._clock.utc(), Deed(who, what, detail))
+            await audit.record_new(connection, self._clock.utc(), Deed(who, what, detail))
 
     @unbroken
     async def audit_trail(self, limit: int = 100) -> list[dict[str, Any]]:
@@ -546,7 +562,8 @@ class Ledger:
                 async with self._database.write() as connection:
                     yield connection
             except (SQLAlchemyError, OSError) as error:
-                raise LedgerFailed(_first_line(error)) from error
+                kind = LedgerRaced if _is_race(error) else LedgerFailed
+                raise kind(_first_line(error)) from error
 
     @contextlib.asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -585,6 +602,12 @@ async def _word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
         conflict=mine.conflict,
     )
     return Word(mine.site, gateway, ack, current=mine.id == newest)
+
+
+def _is_race(error: Exception) -> bool:
+    """Whether PostgreSQL says that two did the same: unique, serialization, deadlock."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state in {"23505", "40001", "40P01"}
 
 
 def _is_missing(path: str) -> bool:
