@@ -61,14 +61,18 @@ class Commands:
         """Take what came in on a topic; what is no command for us is dropped, and said."""
         asked = self._read(message)
         if isinstance(asked, str):
-            if asked != self._complaint:  # a stranger may send the same thing for ever
-                self._complaint = asked
-                event(log, logging.WARNING, "a command is dropped", topic=message.topic, why=asked)
+            self._complain(message.topic, asked)
             return
         try:
             self._waiting.put_nowait((asked, message.correlation))
         except asyncio.QueueFull:
-            event(log, logging.WARNING, "a command is dropped", why="too many at once")
+            self._complain(message.topic, "too many at once")
+
+    def _complain(self, topic: str, why: str) -> None:
+        """Log once what a stranger may send for ever."""
+        if why != self._complaint:
+            self._complaint = why
+            event(log, logging.WARNING, "a command is dropped", topic=topic, why=why)
 
     def _read(self, message: Message) -> Asked | str:
         """Return the command, or why it is none."""

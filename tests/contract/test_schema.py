@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from contract import schema
+from contract.commands import Place, Response, command_adapter
 from contract.envelope import Ack, Rejected, envelope_adapter
 from contract.topics import Topics
 
@@ -45,7 +46,9 @@ def test_check_and_write_are_commands(capsys: pytest.CaptureFixture[str]) -> Non
     assert "required" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["transactions.json", "envelope.json", "ack.json"])
+@pytest.mark.parametrize(
+    "name", ["transactions.json", "envelope.json", "ack.json", "command.json", "response.json"]
+)
 def test_a_schema_is_a_schema(name: str) -> None:
     Draft202012Validator.check_schema(load(name))
 
@@ -77,6 +80,18 @@ def test_the_word_of_the_bridge_fits_its_schema() -> None:
     assert faults("ack.json", {"upto": -1})
 
 
+def test_a_command_and_its_answer_fit_their_schemas() -> None:
+    asked = command_adapter.validate_python({"command": "where", "cid": "q-1", "seq": 5})
+    assert faults("command.json", asked.model_dump(mode="json", exclude_none=True)) == []
+    assert faults("command.json", {"command": "restart", "cid": "q-1"})
+    place = Place(
+        epoch=UUID(int=1), seq=5, state="rejected", code="unknown_sku", why="no such item"
+    )
+    answer = Response(cid="q-1", command="where", place=place)
+    assert faults("response.json", answer.model_dump(mode="json", exclude_none=True)) == []
+    assert faults("response.json", {"cid": "Q 1", "command": "where"})
+
+
 def test_asyncapi_names_every_topic_with_its_delivery() -> None:
     document = load("asyncapi.json")
     assert document["asyncapi"] == "3.0.0"
@@ -90,6 +105,8 @@ def test_asyncapi_names_every_topic_with_its_delivery() -> None:
         topics.device("{device}"),
         topics.station("{station}"),
         topics.alert("{code}"),
+        topics.command("{command}"),
+        topics.response("{cid}"),
     ]
     assert {t.replace("/site/gateway/", "/{site}/{gateway}/") for t in built} <= addresses
     binding = {name: op["bindings"]["mqtt"] for name, op in document["operations"].items()}
@@ -97,6 +114,10 @@ def test_asyncapi_names_every_topic_with_its_delivery() -> None:
     assert (binding["ack"]["qos"], binding["ack"]["retain"]) == (1, True)
     assert document["operations"]["ack"]["action"] == "receive"
     assert document["operations"]["tx"]["action"] == "send"
+    assert document["operations"]["command"]["action"] == "receive"
+    assert document["operations"]["response"]["action"] == "send"
+    assert (binding["command"]["qos"], binding["command"]["retain"]) == (1, False)
+    assert document["components"]["messages"]["command"]["payload"] == {"$ref": "./command.json"}
 
 
 def test_every_reference_in_asyncapi_leads_somewhere() -> None:

@@ -20,6 +20,8 @@ def every(topics: Topics) -> list[str]:
         topics.device("scale-1"),
         topics.station("bench-1"),
         topics.alert("disk-full"),
+        topics.command("resend-recent"),
+        topics.response("q-1"),
     ]
 
 

@@ -47,6 +47,15 @@ class Site:
             await response.read()
             return response
 
+    async def post(
+        self, path: str, body: str, headers: dict[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Return the status, and what was answered where that was taken."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        async with self.http.post(self.url + path, data=body, headers=sent) as response:
+            text = await response.text()
+            return response.status, text if response.status < 300 else ""
+
     async def json(self, path: str, status: int = 200) -> dict[str, Any]:
         got: dict[str, Any] = await (await self.get(path, status)).json()
         return got
@@ -226,6 +235,60 @@ async def test_rows_are_the_newest_first_with_how_far_each_has_come(site: Site) 
     await site.get("/api/rows?limit=many", status=400)
 
 
+async def test_where_is_my_scan_is_asked_by_id_or_by_seq(site: Site) -> None:
+    await site.rig.scan("PO:1", EAN, EAN)
+    outbox = site.rig.outbox
+    rejected = (Rejected(seq=1, code="unknown_sku", text="no such item"),)
+    outbox.confirm(Ack(epoch=outbox.standing.epoch, upto=1, posted=1, rejected=rejected))
+    recent = (await site.json("/api/transactions?recent=5"))["transactions"]
+    assert [(each["seq"], each["state"]) for each in recent] == [(2, "saved"), (1, "rejected")]
+    first, second = site.rig.stored()
+    found = await site.json(f"/api/transactions/{first.id}")
+    assert (found["seq"], found["state"], found["why"]) == (1, "rejected", "no such item")
+    assert found["transaction"]["id"] == str(first.id)
+    assert (await site.json("/api/transactions/2"))["transaction"]["id"] == str(second.id)
+    await site.get("/api/transactions/3", status=404)
+    await site.get("/api/transactions/0", status=404)
+    await site.get(f"/api/transactions/{first.epoch}", status=404)
+    for nonsense in ("x", "-1", "1" * 17, "%00", "..%2f..", "1;2"):
+        await site.get(f"/api/transactions/{nonsense}", status=400)
+    await site.get("/api/transactions?recent=many", status=400)
+
+
+async def test_booked_rows_are_sent_again_by_a_person_at_this_machine(site: Site) -> None:
+    await site.rig.scan("PO:1", *[EAN] * 5)
+    assert await site.post("/api/resend", '{"last": 3}') == (409, "")
+    site.rig.outbox.confirm(Ack(epoch=site.rig.outbox.standing.epoch, upto=4))
+    assert await site.post("/api/resend", '{"last": 3}') == (202, '{"first": 2, "last": 4}')
+    assert await site.post("/api/resend", '{"first": 1}') == (202, '{"first": 1, "last": 4}')
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ("", {}, 400),
+        ("{}", {}, 400),
+        ("[]", {}, 400),
+        ('{"last": 0}', {}, 400),
+        ('{"last": 10001}', {}, 400),
+        ('{"last": 1, "first": 1}', {}, 400),
+        ('{"first": 1e400}', {}, 400),
+        ('{"last": 1, "more": 1}', {}, 400),
+        ('{"last": 1}' + " " * 70_000, {}, 413),
+        ('{"last": 1}', {"Content-Type": "text/plain"}, 415),
+        ('{"last": 1}', {"Host": "shop.example"}, 403),
+        ('{"last": 1}', {"Host": "127.0.0.1.shop.example"}, 403),
+    ],
+)
+async def test_no_page_of_another_site_and_no_nonsense_orders_anything(
+    site: Site, body: str, headers: dict[str, str], status: int
+) -> None:
+    await site.rig.scan("PO:1", EAN)
+    site.rig.outbox.confirm(Ack(epoch=site.rig.outbox.standing.epoch, upto=1))
+    assert (await site.post("/api/resend", body, headers))[0] == status
+    assert site.health._forwarder._again is None
+
+
 async def test_health_is_what_a_person_should_look_at(site: Site) -> None:
     site.rig.clock.synchronised = lambda: True  # type: ignore[method-assign]
     assert await site.json("/healthz") == {"ok": True, "alerts": []}
@@ -276,8 +339,11 @@ async def test_the_age_of_the_oldest_row_grows_until_it_is_booked(site: Site) ->
     assert (await site.json("/api/status"))["oldest_s"] == 0
 
 
-async def test_nothing_can_be_changed_through_the_pages(site: Site) -> None:
-    for path in ("/", "/api/status", "/api/rows", "/api/events", "/metrics", "/healthz"):
+async def test_nothing_that_is_stored_can_be_changed_through_the_pages(site: Site) -> None:
+    for path in (
+        "/", "/api/status", "/api/rows", "/api/transactions", "/api/transactions/1", "/api/events",
+        "/metrics", "/healthz",
+    ):  # fmt: skip
         for method in ("POST", "PUT", "DELETE"):
             async with site.http.request(method, site.url + path) as response:
                 assert response.status == 405
