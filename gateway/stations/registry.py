@@ -9,7 +9,7 @@ import gateway.stations
 from gateway.errors import ConfigError
 from gateway.stations.job import Job
 
-_NOT_JOBS = {"goods", "job", "labels", "masses", "registry"}
+_NOT_JOBS = {"goods", "job", "labels", "masses", "orders", "registry"}
 _GROUP = "scanpost.jobs"
 
 
