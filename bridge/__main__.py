@@ -1,4 +1,4 @@
-"""`scanpost bridge run | check`."""
+"""`scanpost bridge`: write to the ERP, look at what was written, decide about what was not."""
 
 import argparse
 import asyncio
@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from bridge import config
+from bridge import commands, config
 from bridge.errors import BridgeError, ConfigError
 from runtime import logs
 
@@ -17,10 +17,7 @@ DEFAULT_CONFIG = Path("/etc/scanpost/bridge.toml")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0 done, 1 failed, 2 wrong configuration."""
-    parser = argparse.ArgumentParser(prog="scanpost bridge", description=__doc__)
-    parser.add_argument("action", choices=["run", "check"], help="write to the ERP, or check")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         bridge = config.load(options.config)
     except ConfigError as error:
@@ -29,9 +26,23 @@ def main(arguments: list[str] | None = None) -> int:
     if options.action == "check":
         print(f"{options.config}: site {bridge.site}, target {bridge.target.connector}")  # noqa: T201
         return 0
+    if options.action != "run":
+        logs.configure("error")  # a person reads the answer instead
+        return commands.run(bridge, options)
     logs.configure(bridge.log.level, as_json=bridge.log.format == "json")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces every plugin it has
     return _run(bridge)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scanpost bridge", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="COMMAND")
+    actions.add_parser("run", help="write to the ERP until told to stop")
+    actions.add_parser("check", help="check the configuration")
+    commands.add_commands(actions)
+    for action in actions.choices.values():
+        action.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    return parser
 
 
 def _run(bridge: config.Config) -> int:

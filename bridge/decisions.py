@@ -51,6 +51,13 @@ class Which:
     type: str | None = None
     since: datetime | None = None
     """Received then or later."""
+    in_line: bool = False
+    """Only what was never sent and waits in line."""
+
+    @property
+    def named(self) -> bool:
+        """Whether single entries are meant, and not all of some kind."""
+        return self.id is not None or bool(self.numbers)
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -62,6 +69,8 @@ class Which:
             parts.append(entry.c.id == str(self.id))
         if self.since is not None:
             parts.append(entry.c.received_at >= self.since)
+        if self.in_line:
+            parts.append(entry.c.state == "received")
         columns = (
             (self.code, entry.c.code),
             (self.gateway, stream.c.gateway),
@@ -95,12 +104,16 @@ async def retry(
 ) -> list[int]:
     """Put dead entries back in line, with `changes` upon each; return their numbers.
 
-    Left out are those that still cannot be read.
+    Left out are those that still cannot be read, and discarded ones that are not named or asked
+    for by that code.
 
     Raises:
         ValueError: `changes` do not fit an entry; nothing is changed.
     """
-    rows = (await connection.execute(_chosen(which, entry.c.state == "dead"))).mappings().all()
+    wanted = true() if which.named or which.code == "discarded" else entry.c.code != "discarded"
+    rows = (
+        (await connection.execute(_chosen(which, entry.c.state == "dead", wanted))).mappings().all()
+    )
     done = [row["number"] for row in rows if await _revive(connection, row, changes)]
     detail: dict[str, Any] = {"why": by.why}
     if changes is not None:
@@ -149,16 +162,18 @@ async def _revive(connection: AsyncConnection, row: Any, changes: Changes | None
 
 
 async def discard(connection: AsyncConnection, which: Which, by: By) -> list[int]:
-    """Take entries out of line for good: dead ones, and ones that were never sent.
+    """Take entries out of line for good.
 
-    What the ERP may have is left alone: only the ERP can say.
+    Dead ones; where they are named, or `in_line` is asked for, also ones that were never sent. What
+    the ERP may have is left alone: only the ERP can say.
     """
+    named = which.in_line or which.named
     rows = (
         (
             await connection.execute(
                 _chosen(
                     which,
-                    entry.c.state.in_(["dead", "received"]),
+                    entry.c.state.in_(["dead", "received"] if named else ["dead"]),
                     entry.c.code.is_distinct_from("discarded"),
                 )
             )

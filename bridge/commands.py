@@ -1,0 +1,421 @@
+"""What a person asks and decides at a terminal: `scanpost bridge status`, `retry`, `go-live` ...
+
+Every command works on the ledger itself, beside a running bridge, and ends; the bridge notices
+within a second. `--json` gives machines what people read.
+"""
+
+import argparse
+import asyncio
+import getpass
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from bridge.amendment import Changes
+from bridge.config import Config
+from bridge.dead_letters import WORDS
+from bridge.decisions import Which
+from bridge.errors import BridgeError
+from bridge.ledger import Ledger, visit_ledger
+from bridge.modes import ANY, Mode, Scope
+from bridge.reading import Queue
+from bridge.shadow import Shown, collected, report
+from contract.envelope import Reason
+
+MOST = 10_000
+"""Rows of the ERP, and plans, that one report reads."""
+SHADOW_DAYS = 30
+
+_SAY_WHICH = {"error": "say which: numbers, --id, --code, --station ..."}
+
+Answer = Any
+_Command = Callable[[Ledger, Config, argparse.Namespace], Awaitable[tuple[int, Answer]]]
+
+
+def add_commands(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add every command to the parser of `scanpost bridge`."""
+    for name, (words, arguments, command) in _COMMANDS.items():
+        parser = actions.add_parser(name, help=words, description=words)
+        parser.add_argument("--json", action="store_true", help="for machines")
+        parser.set_defaults(command=command)
+        for argument in arguments:
+            argument(parser)
+
+
+def run(config: Config, options: argparse.Namespace) -> int:
+    """Run one command and print its answer; the exit code is 0 done, 1 not done."""
+    try:
+        code, answer = asyncio.run(_run(config, options))
+    except BridgeError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the answer to a person at a terminal
+        return 1
+    print(_as_json(answer) if options.json else _as_text(answer))  # noqa: T201
+    return code
+
+
+async def _run(config: Config, options: argparse.Namespace) -> tuple[int, Answer]:
+    async with visit_ledger(config.ledger.full_url) as ledger:
+        command: _Command = options.command
+        return await command(ledger, config, options)
+
+
+async def _status(
+    ledger: Ledger, config: Config, _options: argparse.Namespace
+) -> tuple[int, Answer]:
+    modes = config.modes.modes
+    _, now = await ledger.modes(modes)
+    today = datetime.now(UTC).date().isoformat()
+    return 0, {
+        "target": config.target.connector,
+        "modes": {"everything": now.default} | {str(key): mode for key, mode in now.rules.items()},
+        "standing": asdict(await ledger.standing()),
+        "in line": [_line(queue) for queue in await ledger.queues(modes)],
+        "calls today": await ledger.calls_on(config.terms().name, today),
+        "daily budget": config.limits.per_day,
+    }
+
+
+async def _dead_letters(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    found = await ledger.dead_letters(_which(options), options.limit)
+    return 0, [
+        {name: row[name] for name in ("number", "id", "gateway", "station", "type", "code", "text")}
+        | {"received": row["received_at"], "actions": row["actions"]}
+        for row in found
+    ]
+
+
+async def _retry(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    return _done("retried", await ledger.retry(_which(options), options.who, options.why))
+
+
+async def _discard(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    which = _which(options)
+    if which == Which(numbers=[]):
+        return 1, _SAY_WHICH
+    return _done("discarded", await ledger.discard(which, options.who, options.why))
+
+
+async def _replay(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    which = _which(options)
+    if which == Which(numbers=[]):
+        return 1, _SAY_WHICH
+    return _done("looked up again", await ledger.replay(which, options.who, options.why))
+
+
+async def _amend(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    number = await ledger.find(options.entry)
+    if number is None:
+        return 1, {"error": f"there is no entry {options.entry}"}
+    try:
+        changes = Changes(
+            documents=dict(options.document),
+            skus=dict(options.sku),
+            accepts=frozenset(options.accept),
+            kind=options.kind,
+        )
+        if changes.empty:
+            return 1, {"error": "say what to change: --document, --sku or --accept"}
+        done = await ledger.amend(number, changes, options.who, options.why)
+    except ValidationError as error:
+        return 1, {"error": "; ".join(problem["msg"] for problem in error.errors())}
+    except ValueError as error:
+        return 1, {"error": str(error)}
+    return _done("amended and retried", [number] if done else [])
+
+
+async def _explain(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    number = await ledger.find(options.entry)
+    story = None if number is None else await ledger.explain(number)
+    if story is None:
+        return 1, {"error": f"there is no entry {options.entry}"}
+    return 0, story
+
+
+async def _go_live(
+    ledger: Ledger, config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    if config.unproven is not None:
+        return 1, {"error": config.unproven}
+    scope = _scope(options)
+    waiting = [queue for queue in await ledger.queues(config.modes.modes) if _in(scope, queue)]
+    held = sum(queue.entries for queue in waiting if queue.mode != "live")
+    if held and options.queued is None:
+        return 1, {
+            "error": f"{held} entries wait in line. Say --queued post to send them now, or"
+            " --queued discard where people have booked them by hand",
+            "in line": [_line(queue) for queue in waiting],
+        }
+    discarded: list[int] = []
+    if options.queued == "discard":
+        discarded = await _discard_queued(ledger, scope, waiting, options)
+    return 0, await _switch(ledger, config, scope, "live", options) | {"discarded": len(discarded)}
+
+
+async def _discard_queued(
+    ledger: Ledger, scope: Scope, waiting: Sequence[Queue], options: argparse.Namespace
+) -> list[int]:
+    """Discard what waits and is not live, as long as there is any."""
+    done: list[int] = []
+    for queue in waiting:
+        if queue.mode == "live":
+            continue
+        which = Which(gateway=queue.gateway, station=queue.station, type=queue.type, in_line=True)
+        why = options.why or f"booked by hand before {scope} went live"
+        while numbers := await ledger.discard(which, options.who, why):
+            done += numbers
+    return done
+
+
+async def _rollback(
+    ledger: Ledger, config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    return 0, await _switch(ledger, config, _scope(options), options.to, options)
+
+
+async def _switch(
+    ledger: Ledger, config: Config, scope: Scope, to: Mode, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Set a mode, and say what stands where after it."""
+    await ledger.set_mode(scope, to, options.who, options.why)
+    queues = await ledger.queues(config.modes.modes)
+    held = [queue for queue in queues if queue.mode != "live"]
+    _, now = await ledger.modes(config.modes.modes)
+    return {
+        "set": f"{scope}: {to}",
+        "other modes": {str(key): mode for key, mode in now.rules.items() if key != scope},
+        "will be sent": sum(queue.entries for queue in queues if queue.mode == "live"),
+        "remains queued": sum(queue.entries for queue in held),
+        "of these perhaps booked": sum(queue.unclear for queue in held),
+        "in line": [_line(queue) for queue in queues],
+    }
+
+
+async def _shadow_report(
+    ledger: Ledger, config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    plans = await ledger.plans(MOST)
+    since = datetime.now(UTC) - timedelta(days=options.days)
+    shown, why = Shown(), None
+    source = config.source()
+    if source is None:
+        why = "this connector does not read; here are the plans alone"
+    else:
+        try:
+            async with source as reading:
+                shown = Shown(
+                    await collected(reading.booked(since), MOST),
+                    await collected(reading.stock(), MOST),
+                )
+        except BridgeError as error:
+            why = f"the ERP could not be read: {error}"
+    answer = report(plans, shown)
+    if options.calls:
+        answer["calls"] = {str(plan["entry"]): plan["calls"] for plan in plans}
+    return 0, answer | ({"note": why} if why else {})
+
+
+async def _audit(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    if options.what == "show":
+        return 0, await ledger.audit_trail(options.limit)
+    verdict = await ledger.verify(options.head)
+    answer = {"whole": verdict.whole, "rows": verdict.rows, "head": verdict.head}
+    if verdict.whole:
+        return 0, answer
+    return 1, answer | {"broken at": verdict.broken, "why": verdict.why}
+
+
+def _done(what: str, numbers: Sequence[int]) -> tuple[int, Answer]:
+    return (0 if numbers else 1), {what: len(numbers), "numbers": list(numbers)}
+
+
+def _line(queue: Queue) -> dict[str, Any]:
+    return asdict(queue)
+
+
+def _in(scope: Scope, queue: Queue) -> bool:
+    return scope.holds(queue.gateway, queue.station, queue.type)
+
+
+def _scope(options: argparse.Namespace) -> Scope:
+    return Scope(options.gateway or ANY, options.station or ANY, options.type or ANY)
+
+
+def _which(options: argparse.Namespace) -> Which:
+    return Which(
+        numbers=options.numbers,
+        id=options.id,
+        code=options.code,
+        gateway=options.gateway,
+        station=options.station,
+        type=options.type,
+        since=options.since,
+    )
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not equals or not new:
+        raise argparse.ArgumentTypeError("write OLD=NEW")
+    return old, new
+
+
+def _places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gateway", metavar="NAME")
+    parser.add_argument("--station", metavar="NAME")
+    parser.add_argument("--type", metavar="TYPE", help="of transaction: receipt, pick ...")
+
+
+def _entries(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("numbers", nargs="*", type=int, help="of entries; all that fit without")
+    parser.add_argument("--id", type=UUID, help="of a transaction")
+    parser.add_argument("--code", choices=get_args(Reason), help="the reason")
+    parser.add_argument("--since", type=_time, metavar="TIME", help="received then or later")
+    _places(parser)
+
+
+def _entry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entry", help="its number, the transaction's id, or the ERP's document")
+
+
+def _by(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--who", default=getpass.getuser(), help="who decides; you without it")
+    parser.add_argument("--why", default="", help="kept in the audit trail")
+
+
+def _by_with_reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--who", default=getpass.getuser(), help="who decides; you without it")
+    parser.add_argument("--why", required=True, help="kept in the audit trail")
+
+
+def _some(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=int, default=100, metavar="N")
+
+
+def _changes(parser: argparse.ArgumentParser) -> None:
+    pair: dict[str, Any] = {"action": "append", "default": [], "type": _pair, "metavar": "OLD=NEW"}
+    parser.add_argument("--document", **pair, help="another number; =NEW adds one")
+    parser.add_argument("--sku", **pair, help="a SKU or GTIN as it came, and the SKU it is")
+    parser.add_argument(
+        "--accept", action="append", default=[], choices=get_args(Reason), help="a warning"
+    )
+    parser.add_argument("--kind", help="of a document that is added: po, so ...")
+
+
+def _queued(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--queued", choices=["post", "discard"], help="what becomes of entries that wait"
+    )
+
+
+def _to(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", choices=["shadow", "off"], default="shadow")
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--calls", action="store_true", help="with the calls that would be made")
+    parser.add_argument("--days", type=int, default=SHADOW_DAYS, help="of the ERP that are read")
+
+
+def _trail(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=["verify", "show"])
+    parser.add_argument("--head", help="a head that an earlier verify printed; it must be there")
+    _some(parser)
+
+
+_COMMANDS: Mapping[
+    str, tuple[str, tuple[Callable[[argparse.ArgumentParser], None], ...], _Command]
+] = {
+    "status": ("what is in line, in which mode", (), _status),
+    "dead-letters": (
+        "what waits for a person, and what can be done",
+        (_entries, _some),
+        _dead_letters,
+    ),
+    "retry": ("send dead letters again as they are", (_entries, _by), _retry),
+    "amend": (
+        "put right what a dead letter refers to, and send it",
+        (_entry, _changes, _by_with_reason),
+        _amend,
+    ),
+    "discard": ("leave entries out of the ERP for good", (_entries, _by_with_reason), _discard),
+    "replay": (
+        "look posted entries up in the ERP again, book what is missing",
+        (_entries, _by_with_reason),
+        _replay,
+    ),
+    "explain": ("the whole story of one entry", (_entry,), _explain),
+    "go-live": ("send from now on", (_places, _queued, _by), _go_live),
+    "rollback": ("send nothing from now on; it stays in line", (_places, _to, _by), _rollback),
+    "shadow-report": ("what would be sent, held against the ERP", (_report,), _shadow_report),
+    "audit": ("the trail of decisions", (_trail,), _audit),
+}
+
+
+def _as_json(answer: Answer) -> str:
+    return json.dumps(answer, default=_plain, ensure_ascii=False)
+
+
+def _as_text(answer: Answer) -> str:
+    if isinstance(answer, list) and not answer:
+        return "none"
+    lines = list(_lines(answer, ""))
+    hints = (
+        sorted({action for row in answer for action in row.get("actions", ())})
+        if (isinstance(answer, list))
+        else []
+    )
+    lines += [f"{action}: {WORDS[action]}" for action in hints]
+    return "\n".join(lines)
+
+
+def _lines(value: Any, indent: str) -> list[str]:
+    """Return nested plain values as indented lines."""
+    lines: list[str] = []
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            if isinstance(part, Mapping | list | tuple) and part:
+                lines += [f"{indent}{name}:", *_lines(part, indent + "  ")]
+            else:
+                lines += _item(f"{indent}{name}: ", part)
+        return lines
+    for part in value:
+        if isinstance(part, Mapping):
+            first, *rest = _lines(part, indent + "  ") or [indent + "  -"]
+            lines += [f"{indent}- {first.lstrip()}", *rest]
+        else:
+            lines += _item(f"{indent}- ", part)
+    return lines
+
+
+def _item(head: str, value: Any) -> list[str]:
+    first, *rest = str("" if value is None or value in ([], {}, ()) else value).split("\n")
+    return [head + first, *(" " * len(head) + line for line in rest)]
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
