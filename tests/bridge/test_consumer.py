@@ -294,3 +294,48 @@ async def test_two_bridges_of_one_broker_share_the_work(
             task.cancel()
             await asyncio.wait([task])
     assert [entry["seq"] for entry in await ledger.entries()] == list(range(100, 0, -1))
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_of_two_bridges_with_one_name_one_gives_in(
+    ledger: Ledger, mosquitto: Mosquitto, protocol: str
+) -> None:
+    rival = Consumer(
+        ledger,
+        Broker.model_validate({"url": mosquitto.url, "protocol": protocol}),
+        site="north",
+        name="1",
+        metrics=Metrics(),
+    )
+    async with consuming(ledger, mosquitto, protocol=protocol) as (consumer, _):
+        task = asyncio.create_task(rival.run())
+        try:
+            both = (consumer, rival)
+            async with asyncio.timeout(LONG):
+                while not any(each.manners.taken_over for each in both):
+                    await asyncio.sleep(0.01)
+                while sum(each.connected for each in both) != 1:
+                    await asyncio.sleep(0.01)
+            async with gateway(mosquitto) as dock:
+                dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+                await dock.ack(lambda ack: ack.upto == 1)
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+    assert (await ledger.standing()).poison == 0  # what it hears of itself is no envelope
+
+
+async def test_a_gateway_is_told_how_many_there_are(ledger: Ledger, mosquitto: Mosquitto) -> None:
+    async with consuming(ledger, mosquitto), gateway(mosquitto) as dock:
+        for number in range(1, 4):
+            other = f"dock-{number}"
+            mine = [transaction(1, gateway=other, id=name(number, salt=number))]
+            topic = Topics("north", other).tx
+            dock.connection.publish(topic, sealed(1, mine, gateway=other))
+        await dock.ack(lambda ack: ack.upto == 1)
+        async with asyncio.timeout(LONG):
+            while True:
+                dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+                heard = await dock.connection.receive()
+                if {"fleet": "3"} in [dict(each.about) for each in heard]:
+                    break

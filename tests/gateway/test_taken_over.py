@@ -65,7 +65,7 @@ async def test_the_alert_is_there_when_it_comes_back_and_is_emptied_when_the_oth
     tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manners_module, "SLOWLY", (0.5, 0.6))
-    monkeypatch.setattr(manners_module, "CALM", 4.0)
+    monkeypatch.setattr(manners_module, "CALM", 2.5)
     topic = TOPICS.alert("session-taken-over")
     async with office(broker, topic) as person:
 
