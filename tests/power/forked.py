@@ -1,0 +1,97 @@
+"""The process that gateways are forked from. `Warm` starts it, with the shim, and talks to it.
+
+python -m tests.power.forked DESCRIPTOR
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from gateway import forwarder
+from gateway.__main__ import main
+from gateway.outbox import Outbox
+from tests.power import shim
+
+_NEEDED = (
+    "aiomqtt",
+    "concurrent.futures.thread",
+    "drivers.scales",
+    "encodings.idna",
+    "importlib.resources.readers",
+    "pydantic.dataclasses",
+    "drivers.kit.streams.serial",
+    "drivers.scanners.lines",
+    "gateway.daemon",
+    "gateway.stations.pass_through",
+)
+"""What a gateway imports when it first needs it: here once, for all forks to have."""
+_KEEP_EVERY = 0.005
+"""Seconds between two writes of the watermark, so that a run of a fraction of a second has some."""
+
+
+def serve(wire: socket.socket) -> None:
+    """Start gateways and tell how they end, until nobody asks any more."""
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(wire, 4096, 1)
+        if not request:
+            return
+        words = json.loads(request)
+        if "wait" in words:
+            _, status = os.waitpid(words["wait"], 0)
+            wire.send(str(os.waitstatus_to_exitcode(status)).encode())
+            continue
+        pid = os.fork()
+        if pid == 0:
+            wire.close()
+            os.dup2(descriptors[0], 2)
+            os.close(descriptors[0])
+            _be_a_gateway(words)
+        for each in descriptors:
+            os.close(each)
+        wire.send(str(pid).encode())
+
+
+def _be_a_gateway(words: dict[str, Any]) -> None:
+    """Run the daemon, and never come back."""
+    own = shim.Shim()
+    own.store(Path(words["store"]))
+    if words["tape"] is not None:
+        own.tape(Path(words["tape"]), data=False)
+    own.fail(words["fail"], words["error"], Path(words["lasts"]) if words["lasts"] else None)
+    own.kill(words["kill"])
+    if words["lie"]:
+        own.lie()
+    if words["careless"]:
+        _be_careless()
+    sys.exit(main(["run", "--config", words["config"]]))
+
+
+def _be_careless() -> None:
+    """Let the outbox answer before it has stored."""
+    store: Any = Outbox.put
+    promised = 0
+    under_way = set()
+
+    async def put(self: Outbox, writes: Any, *rest: Any) -> list[Any]:
+        nonlocal promised
+        under_way.add(asyncio.create_task(store(self, writes, *rest)))
+        first = max(promised, self.standing.last) + 1
+        promised = first + len(writes) - 1
+        return [SimpleNamespace(seq=first + n) for n in range(len(writes))]
+
+    Outbox.put = put  # type: ignore[assignment, method-assign]
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the test that started us ends us
+    for module in _NEEDED:
+        importlib.import_module(module)
+    forwarder._KEEP_EVERY = _KEEP_EVERY
+    serve(socket.socket(fileno=int(sys.argv[1])))

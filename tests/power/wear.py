@@ -1,0 +1,170 @@
+"""What a scan costs an SD card: bytes, writes and flushes that reach the device.
+
+python -m tests.power.wear --scans 200 --rate 20 [--json]
+
+Counted by the device of an ext4 of its own, its journal included, where a loop device can be had;
+otherwise by what is handed to write and fsync. Scans come one at a time, and the far end confirms
+each. Before that comes as much work as brings the store's files to their working size: a log that
+grows costs two flushes for each commit, and does it once in the life of a card.
+"""
+
+import argparse
+import contextlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tests.bench.contenders import CONTENDERS, OURS, Contender, Place
+from tests.bench.rig import Rig
+from tests.power import loopdisk, shim, tape
+from tests.power.loopdisk import LoopDisk, Wear
+
+_WORKING_SIZE = 4_100_000  # bytes of a WAL that SQLite has begun to write over: 1,000 pages
+_WARM_WITHIN = 90.0  # seconds
+_WARM_RATE = 500  # scans/s: slow enough that few share a commit
+_SETTLED = 1.5  # seconds after the last scan: the bridge's word is written down once a second
+
+TRIMMING = "scanpost, trimming"
+"""The gateway that keeps few confirmed rows, as one does that has run for some weeks."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerScan:
+    """What one scan costs."""
+
+    name: str
+    octets: float
+    writes: float
+    flushes: float
+    idle_octets_per_s: float
+    """What is written while nothing happens."""
+    lost: int
+    counted_by: str
+
+
+def contenders() -> dict[str, Contender]:
+    """Return who can be measured, by name."""
+    found = {each.name: each for each in CONTENDERS}
+    found[TRIMMING] = replace(found[OURS], name=TRIMMING, command=_trimming(found[OURS].command))
+    return found
+
+
+def _trimming(command: Callable[[Place], list[str]]) -> Callable[[Place], list[str]]:
+    def trimming(place: Place) -> list[str]:
+        words = command(place)
+        config = Path(words[-1])
+        config.write_text(config.read_text().replace("[store]\n", "[store]\nkeep_rows = 100\n"))
+        return words
+
+    return trimming
+
+
+def wear(contender: Contender, scans: int, rate: float, *, warm: bool = True) -> PerScan:
+    """Measure one contender with `scans` scans, `rate` a second.
+
+    Raises:
+        tests.bench.rig.Trouble: it does not work.
+    """
+    with tempfile.TemporaryDirectory(prefix="scanpost-wear-") as name:
+        folder = Path(name)
+        with _counted(folder) as (store, preload, count, by):
+            placed = replace(contender, command=_placed(contender.command, store, preload))
+            with Rig(placed, folder / "rig", 1) as rig:
+                rig.start()
+                if warm:
+                    _bring_to_size(rig, store)
+                before, sent = count(), rig.feed(scans, rate)
+                rig.arrived(sent, 10)
+                rig.rest(_SETTLED)
+                used = count().since(before)
+                before, began = count(), time.monotonic()
+                rig.rest(_SETTLED)
+                idle = count().since(before).octets / (time.monotonic() - began)
+                lost = len(rig.tap.tally.missing(sent))
+    return PerScan(
+        contender.name,
+        used.octets / scans,
+        used.writes / scans,
+        used.flushes / scans,
+        idle,
+        lost,
+        by,
+    )
+
+
+def _placed(
+    command: Callable[[Place], list[str]], store: Path, preload: list[str]
+) -> Callable[[Place], list[str]]:
+    """Let the store lie apart from the logs."""
+    return lambda place: [*preload, *command(replace(place, folder=store))]
+
+
+def _bring_to_size(rig: Rig, store: Path) -> None:
+    end = time.monotonic() + _WARM_WITHIN
+    while time.monotonic() < end:
+        logs = [each.stat().st_size for each in store.glob("*-wal")]
+        if not logs or max(logs) >= _WORKING_SIZE:
+            break
+        rig.arrived(rig.feed(_WARM_RATE, _WARM_RATE), 10)
+    rig.rest(_SETTLED)
+
+
+Counted = tuple[Path, list[str], Callable[[], Wear], str]
+"""The folder to count in, what to put before the command, the counter, and what it is."""
+
+
+@contextlib.contextmanager
+def _counted(folder: Path) -> Iterator[Counted]:
+    if loopdisk.why_not() is None:
+        with LoopDisk(folder) as disk:
+            store = disk.mounted / "store"
+            store.mkdir()
+            yield store, [], disk.wear, "device"
+        return
+    store, reel = folder / "store", folder / "tape"
+    store.mkdir()
+    names = {"LD_PRELOAD": shim.built(), "POWER_STORE": store.resolve(), "POWER_TAPE": reel}
+    yield store, ["env", *(f"{key}={name}" for key, name in names.items())], _by_tape(reel), "calls"
+
+
+def _by_tape(reel: Path) -> Callable[[], Wear]:
+    def count() -> Wear:
+        records = tape.read(reel) if reel.exists() else []
+        writes = [each.size for each in records if each.op == "w"]
+        return Wear(sum(writes), len(writes), sum(each.op == "y" for each in records))
+
+    return count
+
+
+def main() -> None:
+    """Measure, and print a table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scans", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=20)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--cold", action="store_true", help="with files that still grow")
+    parser.add_argument("--only", choices=list(contenders()), action="append")
+    options = parser.parse_args()
+    found = [
+        wear(each, options.scans, options.rate, warm=not options.cold)
+        for name, each in contenders().items()
+        if not options.only or name in options.only
+    ]
+    if options.json:
+        print(json.dumps([asdict(each) for each in found], indent=1))
+        return
+    print(
+        f"{'':20} {'bytes/scan':>10} {'writes/scan':>11} {'flushes/scan':>12} {'idle B/s':>9} lost"
+    )
+    for each in found:
+        print(
+            f"{each.name:20} {each.octets:10.0f} {each.writes:11.2f} {each.flushes:12.2f}"
+            f" {each.idle_octets_per_s:9.0f} {each.lost}"
+        )
+
+
+if __name__ == "__main__":
+    main()
