@@ -46,7 +46,7 @@ from contract.codes.carriers import (
 from contract.codes.checks import is_digits
 from contract.codes.compressed_link import is_compressed
 from contract.codes.dates import REFERENCE_YEAR, date_of
-from contract.codes.digital_link import is_web_address, read_link
+from contract.codes.digital_link import is_web_address, read_compressed, read_link
 from contract.codes.gs1 import (
     GS,
     Message,
@@ -59,6 +59,7 @@ from contract.codes.gtin import LENGTHS, canonical_gtin, from_upc_e
 from contract.codes.hibc import read_hibc
 from contract.codes.in_store import InStoreLayout, read_in_store
 from contract.codes.kinds import (
+    AddOn,
     Badge,
     Command,
     Document,
@@ -85,6 +86,7 @@ __all__ = [
     "COMMANDS",
     "DEFAULT_RULES",
     "MAX_DATA",
+    "AddOn",
     "Badge",
     "Command",
     "CommandWord",
@@ -168,7 +170,7 @@ def _identify(text: str, symbology: str | None, rules: Rules, year: int) -> Iden
     if not text:
         return _unknown(text, "there is nothing in it")
     if symbology in ADD_ONS:
-        return _unknown(text, "it is the add-on of another code")
+        return _add_on(text, symbology)
     if symbology in RETAIL_CARRIERS:
         return _enriched(_retail(text, symbology, year), rules)
     if is_mh10(text):
@@ -232,15 +234,32 @@ def _retail(text: str, symbology: str | None, year: int) -> Identifier:
     return Gtin(text, problems=short, gtin=gtin, add_on=add_on)
 
 
+def _add_on(text: str, symbology: str | None) -> Identifier:
+    length = 2 if symbology == "]E1" else 5
+    if len(text) != length or not is_digits(text):
+        return _unknown(text, f"an add-on of this kind holds {length} digits")
+    value, currency = price_of(text) or (None, None)
+    return AddOn(text, digits=text, price=value, currency=currency)
+
+
 def _link(text: str, year: int) -> Identifier:
     link = read_link(text)
     if link is None:
-        if is_compressed(text):
-            return _unknown(text, "this GS1 Digital Link is compressed; print it uncompressed")
-        return _unknown(text, "this web address is no GS1 Digital Link")
+        return _compressed(text, year)
     message = read_pairs(link.pairs, year)
     problems = dict.fromkeys((*link.problems, *message.problems))
     return _gs1(text, replace(message, problems=tuple(problems)))
+
+
+def _compressed(text: str, year: int) -> Identifier:
+    """Read a link that is compressed. One fault, and it may be any web address."""
+    link = read_compressed(text)
+    message = read_pairs(link.pairs, year) if link else None
+    if message and not message.problems:
+        return _gs1(text, message)
+    if is_compressed(text):
+        return _unknown(text, "this GS1 Digital Link is compressed; print it uncompressed")
+    return _unknown(text, "this web address is no GS1 Digital Link")
 
 
 def _bracketed(text: str, year: int) -> Message | None:

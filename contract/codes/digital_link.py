@@ -1,6 +1,7 @@
 """GS1 Digital Link: a web address that holds a key and its elements. It is read, never fetched.
 
-Uncompressed links of any host are read. Source: GS1 Digital Link Standard, URI Syntax 1.2 to 1.6.
+Links of any host are read, compressed ones too. Source: GS1 Digital Link Standard, URI Syntax 1.2
+to 1.6.
 
 >>> link = read_link("https://id.example.com/some/stem/01/614141123452/10/A%2F1?17=260200")
 >>> link.pairs
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from contract.codes.checks import is_digits
+from contract.codes.compressed_link import expanded
 from contract.codes.gs1 import definition_of
 from contract.codes.gtin import LENGTHS
 
@@ -88,6 +90,26 @@ def read_link(text: str) -> Link | None:
         if any(ai in way and {*qualifiers} <= {*way} for way in _QUALIFIERS[key])
     ]
     return Link([(ai, _padded(ai, value)) for ai, value in path + attributes], problems)
+
+
+def read_compressed(text: str) -> Link | None:
+    """Read a compressed Digital Link, or return None for a web address that is none.
+
+    It has one key. Key and qualifiers come back before the attributes, as in a path. Never raises.
+
+    >>> read_compressed("https://example.com/HxHKVAdpQgZzjr-hCDKigI").pairs
+    [('01', '09780345418913'), ('10', '231'), ('21', '345345'), ('15', '120820')]
+    """
+    pairs = expanded(text)
+    keys = [ai for ai, _ in pairs or () if ai in _QUALIFIERS]
+    if pairs is None or len(keys) != 1:
+        return None
+    pairs += _attributes(text.partition("?")[2].partition("#")[0])
+    if len({ai for ai, _ in pairs}) < len(pairs):
+        return None
+    [key] = keys
+    order = [key, *(ai for way in _QUALIFIERS[key] for ai in way)]
+    return Link(sorted(pairs, key=lambda pair: (*order, pair[0]).index(pair[0])))
 
 
 def _key_position(segments: list[str]) -> int | None:

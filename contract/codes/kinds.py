@@ -58,6 +58,19 @@ class Gtin(_Label):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddOn(_Label):
+    """The small code beside an EAN that came alone: never an item."""
+
+    kind: ClassVar[Literal["add_on"]] = "add_on"
+    digits: str
+    """2 for an issue number, 5 for a price or what the publisher likes."""
+    price: Decimal | None = None
+    """What it says beside the number of a book."""
+    currency: str | None = None
+    """Of `price`, by ISO 4217."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sscc(_Label):
     """A handling unit and nothing else."""
 
@@ -273,6 +286,7 @@ class Unknown(_Label):
 
 Identifier = (
     Gtin
+    | AddOn
     | Sscc
     | Gs1
     | Hibc

@@ -15,6 +15,7 @@ from contract.codes.gtin import LENGTHS, canonical_gtin
 from contract.identifiers import (
     COMMANDS,
     MAX_DATA,
+    AddOn,
     Badge,
     Command,
     Document,
@@ -135,11 +136,21 @@ def test_eight_digits_of_a_plain_symbology_are_an_internal_number() -> None:
     assert read("]C096385074").kind == "unknown"
 
 
+def test_an_add_on_that_comes_alone_says_what_it_is() -> None:
+    issue, price = read("]E105"), read("]E252495")
+    assert isinstance(issue, AddOn)
+    assert isinstance(price, AddOn)
+    assert (issue.digits, issue.price, issue.problems) == ("05", None, ())
+    assert (price.digits, price.price, price.currency) == ("52495", Decimal("24.95"), "USD")
+    for wrong in ("]E1052", "]E15", "]E25249", "]E2ABCDE", "]E1\u0660\u0665"):
+        assert isinstance(read(wrong), Unknown)
+        assert "add-on" in read(wrong).problems[0]
+
+
 def test_an_add_on_stays_beside_its_item() -> None:
     found = read("]E3977114487500705")
     assert isinstance(found, Gtin)
     assert (found.gtin, found.add_on) == ("09771144875007", "05")
-    assert read("]E105").problems == ("it is the add-on of another code",)
 
 
 @pytest.mark.parametrize(
@@ -348,22 +359,40 @@ def compressed(digits: str, key: str) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-@pytest.mark.parametrize(
-    ("digits", "key"),
-    [
-        ("09780345418913", "01"),
-        ("09780345418913", "0C"),
-        ("376130321109103420", "00"),
-        ("5901234123457", "414"),
-    ],
-)
-def test_a_compressed_digital_link_is_refused_aloud(digits: str, key: str) -> None:
+@pytest.mark.parametrize(("digits", "key"), [("09780345418913", "0C"), ("09780345418913", "1A")])
+def test_a_compressed_digital_link_that_cannot_be_read_is_refused_aloud(
+    digits: str, key: str
+) -> None:
     for link in ("https://a.example/", "HTTPS://a.example/stem/"):
         found = read(link + compressed(digits, key))
         assert isinstance(found, Unknown)
         assert "compressed" in found.problems[0]
     wrong = compressed(str(int(digits) ^ 1).zfill(len(digits)), key)
     assert "compressed" not in read("https://a.example/" + wrong).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("digits", "key"),
+    [("09780345418913", "01"), ("376130321109103420", "00"), ("5901234123457", "414")],
+)
+def test_a_compressed_digital_link_is_read_if_all_of_it_is_right(digits: str, key: str) -> None:
+    for link in ("https://a.example/", "HTTPS://a.example/stem/"):
+        assert read(link + compressed(digits, key)).kind in {"gs1", "sscc", "location"}
+    wrong = compressed(str(int(digits) ^ 1).zfill(len(digits)), key)
+    assert read("https://a.example/" + wrong).kind == "unknown"
+    spilled = compressed(digits, key)[:-1] + "_"
+    assert read("https://a.example/" + spilled).kind == "unknown"
+
+
+def test_a_compressed_link_has_its_attributes_in_itself_or_behind_it() -> None:
+    found = read("https://a.example/HxHKVAdpQgZzjr-hCDKigI")
+    assert isinstance(found, Gs1)
+    assert (found.gtin, found.lot, found.serial) == ("09780345418913", "231", "345345")
+    assert found.best_before == date(2012, 8, 20)
+    behind = read("https://a.example/AQnYUc1gmiCNV4JG?17=260200&linkType=all")
+    assert isinstance(behind, Gs1)
+    assert (behind.lot, behind.expiry) == ("ABC123", date(2026, 2, 28))
+    assert read("https://a.example/AQnYUc1gmiCNV4JG?10=ABC123").kind == "unknown"
 
 
 def test_a_price_of_a_variable_measure_item_is_read() -> None:
