@@ -26,7 +26,7 @@ from contract.values import Slug
 from drivers.kit import registry as drivers
 from drivers.kit.errors import DeviceMisconfigured
 from drivers.kit.registry import DriverModule
-from drivers.kit.streams import SCHEMES
+from drivers.kit.streams import check
 from gateway.errors import ConfigError
 from gateway.stations import registry as jobs
 from gateway.stations.job import Job
@@ -39,7 +39,7 @@ _LAST_PORT = 65535
 Model = TypeVar("Model", bound=BaseModel)
 Badge = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 CodeKind = Literal[
-    "gtin", "sscc", "gs1", "hibc", "mh10", "tracking", "location", "badge", "document",
+    "gtin", "add_on", "sscc", "gs1", "hibc", "mh10", "tracking", "location", "badge", "document",
     "quantity", "mode", "reason", "command", "unknown",
 ]  # fmt: skip
 
@@ -120,10 +120,7 @@ class _Device(Table):
     @field_validator("url")
     @classmethod
     def _can_be_opened(cls, url: str) -> str:
-        scheme, found, _ = url.partition("://")
-        if not found or scheme not in SCHEMES:
-            known = ", ".join(f"{each}://" for each in SCHEMES)
-            raise ValueError(f"an address begins with one of {known}")
+        check(url)
         return url
 
 
@@ -287,11 +284,6 @@ def _device(table: dict[str, Any], place: str, problems: list[str]) -> Device | 
         module = drivers.load(device.driver)
     except DeviceMisconfigured as error:
         problems.append(f"{place}.driver: {error}")
-        return None
-    scheme = device.url.partition("://")[0]
-    if scheme not in SCHEMES:
-        known = ", ".join(f"{each}://" for each in SCHEMES)
-        problems.append(f"{place}.url: {device.url!r} starts with none of {known}")
         return None
     settings = _check(module.Config, {"driver": device.driver, **rest}, place, problems, _Device)
     if settings is None:

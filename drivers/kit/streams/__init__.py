@@ -58,7 +58,18 @@ class Stream(Protocol):
 
 
 class _Opener(Protocol):
+    parts: Callable[[SplitResult], object]
     open_url: Callable[[SplitResult], Awaitable[Stream]]
+
+
+def check(url: str) -> None:
+    """Look whether `url` is an address that could be opened, without a look at any device.
+
+    Raises:
+        DeviceMisconfigured: the address or an option is wrong.
+    """
+    opener, address = _opener(url)
+    opener.parts(address)
 
 
 async def open_stream(url: str) -> Stream:
@@ -70,11 +81,18 @@ async def open_stream(url: str) -> Stream:
         StreamLost: it is not there now, or another program has it; try again later.
         DeviceMisconfigured: the address, an option or a permission is wrong.
     """
-    # A '#' may be part of a udev name, so there are no fragments.
-    address = urlsplit(url, allow_fragments=False)
+    opener, address = _opener(url)
+    return await opener.open_url(address)
+
+
+def _opener(url: str) -> tuple[_Opener, SplitResult]:
+    try:
+        # A '#' may be part of a udev name, so there are no fragments.
+        address = urlsplit(url, allow_fragments=False)
+    except ValueError as error:
+        raise DeviceMisconfigured(f"{url!r} is no address: {error}") from error
     if address.scheme not in SCHEMES:
         raise DeviceMisconfigured(
             f"{url!r} starts with none of {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
         )
-    opener = cast("_Opener", importlib.import_module(SCHEMES[address.scheme]))
-    return await opener.open_url(address)
+    return cast("_Opener", importlib.import_module(SCHEMES[address.scheme])), address

@@ -39,10 +39,14 @@ _MISSING = (
 )
 
 
+def parts(url: SplitResult) -> tuple[str, bool]:
+    """Return the path of `url`, and whether the keyboard is to be grabbed."""
+    return address.path(url), address.options(url, {"grab": address.switch}).get("grab", True)
+
+
 async def open_url(url: SplitResult) -> Stream:
     """Open and grab the keyboard of `url`."""
-    path = address.path(url)
-    grab: bool = address.options(url, {"grab": address.switch}).get("grab", True)
+    path, grab = parts(url)
     try:
         devices = await opened(partial(_open, path, grab=grab), _shut)
     except ImportError as error:

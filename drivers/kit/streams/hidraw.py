@@ -41,10 +41,15 @@ _GONE = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ETIMEDOUT, er
 _TAKEN = {errno.EAGAIN, errno.EBUSY}
 
 
+def parts(url: SplitResult) -> str:
+    """Return the path of `url`."""
+    address.options(url, {})
+    return address.path(url)
+
+
 async def open_url(url: SplitResult) -> Stream:
     """Open the node of `url`."""
-    path = address.path(url)
-    address.options(url, {})
+    path = parts(url)
     try:
         node = await opened(partial(_Node, path), _Node.shut)
     except OSError as error:

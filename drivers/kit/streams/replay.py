@@ -62,10 +62,14 @@ class _Recording(Stream):
         self._file.close()
 
 
+def parts(url: SplitResult) -> tuple[str, float]:
+    """Return path and speed of `url`."""
+    return address.path(url), address.options(url, {"speed": _speed}).get("speed", 1.0)
+
+
 async def open_url(url: SplitResult) -> Stream:
     """Open the recording of `url`."""
-    path = address.path(url)
-    speed = address.options(url, {"speed": _speed}).get("speed", 1.0)
+    path, speed = parts(url)
     try:
         file = Path(path).open("rb")  # noqa: ASYNC230, SIM115
     except OSError as error:

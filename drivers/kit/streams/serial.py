@@ -45,10 +45,14 @@ _TAKEN = {errno.EAGAIN, errno.EBUSY}
 _GONE = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO}
 
 
+def parts(url: SplitResult) -> tuple[str, dict[str, Any]]:
+    """Return path and settings of `url`."""
+    return address.path(url), address.options(url, _OPTIONS)
+
+
 async def open_url(url: SplitResult) -> Stream:
     """Open the port of `url`."""
-    path = address.path(url)
-    settings = address.options(url, _OPTIONS)
+    path, settings = parts(url)
     try:
         port, seven_bits = await opened(partial(_open, path, settings), lambda it: _shut(it[0]))
     except (OSError, ValueError, OverflowError, termios.error) as error:

@@ -55,8 +55,8 @@ class _Connection(Stream):
                 await self._writer.wait_closed()
 
 
-async def open_url(url: SplitResult) -> Stream:
-    """Connect to the host and port of `url`."""
+def parts(url: SplitResult) -> tuple[str, int]:
+    """Return host and port of `url`."""
     address.options(url, {})
     try:
         host, port = url.hostname, url.port
@@ -64,6 +64,12 @@ async def open_url(url: SplitResult) -> Stream:
         raise DeviceMisconfigured(f"{address.text(url)}: {error}") from error
     if not host or not port or url.path.strip("/"):
         raise DeviceMisconfigured(f"{address.text(url)} must look like tcp://host:port")
+    return host, port
+
+
+async def open_url(url: SplitResult) -> Stream:
+    """Connect to the host and port of `url`."""
+    host, port = parts(url)
     try:
         async with asyncio.timeout(CONNECT_WITHIN):
             reader, writer = await asyncio.open_connection(host, port, limit=CHUNK)

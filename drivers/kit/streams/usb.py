@@ -9,13 +9,20 @@ from urllib.parse import SplitResult, quote
 
 from drivers.kit import plugged
 from drivers.kit.errors import StreamLost
-from drivers.kit.selectors import STREAMS, choose, parse
-from drivers.kit.streams import Stream, open_stream
+from drivers.kit.selectors import STREAMS, Selector, choose, parse
+from drivers.kit.streams import Stream, check, open_stream
+
+
+def parts(url: SplitResult) -> tuple[Selector, str]:
+    """Return what the device must be, and the options of its node as a query."""
+    selector, options = parse(url)
+    check(f"{STREAMS[selector.node]}:///dev/node?{options}")
+    return selector, options
 
 
 async def open_url(url: SplitResult) -> Stream:
     """Find and open the one device that `url` means."""
-    selector, options = parse(url)
+    selector, options = parts(url)
     loop = asyncio.get_running_loop()
     node = choose(selector, await loop.run_in_executor(None, plugged.look))
     stream = await open_stream(f"{STREAMS[node.kind]}://{quote(node.node)}?{options}")

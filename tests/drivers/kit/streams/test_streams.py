@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.kit.errors import DeviceMisconfigured, StreamLost
-from drivers.kit.streams import SCHEMES, open_stream, opening
+from drivers.kit.streams import SCHEMES, check, open_stream, opening
 from drivers.simulators.cable import Pty, TcpPort
 from tests.drivers.conversation import CEILING
 
@@ -55,6 +55,45 @@ async def test_a_wrong_address_is_named(url: str, why: str) -> None:
     with pytest.raises(DeviceMisconfigured) as caught:
         await open_stream(url)
     assert why in str(caught.value)
+    if "nowhere.hexl" not in url or "?" in url:
+        with pytest.raises(DeviceMisconfigured) as checked:
+            check(url)
+        assert why in str(checked.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("usb://?path=1-1.4", "must say node="),
+        ("usb://?vid=0c2e&node=lamp", "node cannot be 'lamp'"),
+        ("usb://?vid=c2e&node=tty", "vid cannot be 'c2e'"),
+        ("usb://?node=tty", "at least a path or a vid"),
+        ("usb://?vid=0c2e&node=tty&baud=9600", "no option 'baud'"),
+        ("usb://?vid=0c2e&node=hidraw&grab=1", "no option 'grab'"),
+        ("tcp://[::1", "is no address"),
+        ("lamp:///dev/lamp0", "starts with none of"),
+    ],
+)
+def test_an_address_is_checked_without_a_device(url: str, why: str) -> None:
+    with pytest.raises(DeviceMisconfigured) as caught:
+        check(url)
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "serial:///dev/serial/by-path/pci-0#1?baudrate=9600&parity=E",
+        "usb://?path=1-1.4&node=tty&baudrate=9600&bytesize=7",
+        "usb://?vid=0c2e&pid=0b61&node=input&grab=0",
+        "tcp://[::1]:4001",
+        "evdev:///dev/input/event3",
+        "hidraw:///dev/hidraw0",
+        "replay:///nowhere.hexl?speed=0",
+    ],
+)
+def test_an_address_that_could_be_opened_is_fine(url: str) -> None:
+    check(url)
 
 
 async def test_a_port_that_is_not_there_may_come() -> None:
