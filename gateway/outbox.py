@@ -10,10 +10,11 @@ import contextlib
 import fcntl
 import importlib.resources
 import logging
+import os
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ import aiosqlite
 
 from contract.canonical import digest
 from contract.envelope import Ack, Rejected
-from gateway.errors import StoreDamaged, StoreFailed, StoreFull
+from gateway.errors import StoreDamaged, StoreFailed, StoreFull, StoreSlow, StoreSuperseded
+from gateway.renewal import note_renewal, renewed
+from gateway.reserve import Reserve
 from gateway.rows import (
     SELECT_ROWS,
     Row,
@@ -32,6 +35,7 @@ from gateway.rows import (
     seal_row,
     stream_digest,
 )
+from gateway.salvage import Ended
 from runtime.logs import event
 from runtime.sqlite import StoreUnusable, open_reader, open_store
 
@@ -43,42 +47,105 @@ Write = Callable[[uuid.UUID, int], str]
 MAX_SESSION = 256 * 1024
 """Characters of one station's session: some hundred open lines, and no photo by mistake."""
 
-_GROUP = 500  # rows of one INSERT: three parameters each, and SQLite takes 32,766
+MIGRATIONS = importlib.resources.files("gateway") / "migrations"
+PAGE_SIZE = 2048
+"""Bytes. Measured on ext4 with 20 scans a second, the bridge's word and the trimming, in kB written
+for each scan: 11.2 with pages of 1024, 9.9 with 2048, 12.5 with 4096, 18 with 8192. A row of 650
+bytes and its page's frame in the log then touch one or two blocks of the disk, seldom three."""
+
+_GROUP = 500  # rows of one INSERT: at most eight parameters each, and SQLite takes 32,766
 _RECENT = 1000  # rows kept in memory for the forwarder: live scans are sent without a read
 _TRIM = 2000  # rows deleted by one statement, so that a scan never waits long behind it
-_NO_ROOM = {"SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM", "SQLITE_TOOBIG"}
+_SCRAPS = 256  # rows worth a deletion of their own: whole pages go, and seldom
+_LEAN = 100  # confirmed rows that stay where the disk has little room
+_WORD_APART = 5.0  # seconds between two writes of the bridge's word: losing it costs a resend only
+_FILL_APART = 10.0  # seconds between two tries to put room by again
+_TAKE_BACK_APART = 0.2  # seconds between two tries to take rows back
+_NO_ROOM = (
+    "SQLITE_FULL",
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_NOMEM",
+    "SQLITE_TOOBIG",
+    "SQLITE_IOERR_SHMSIZE",  # the index of the log could not grow
+)
+_DISK_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Put:
     """One call of `put` on its way to the disk."""
 
     writes: Sequence[Write]
     sessions: Sequence[tuple[str, str]]
     done: asyncio.Future[list[Row]]
+    rows: list[Row] = field(default_factory=list)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # a caller that has gone away need not look
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a store is kept."""
+
+    within: float = 1.5
+    """Seconds in which `put` answers, whatever the disk does."""
+    reserve: int = 0
+    """Bytes to put by for the day the disk is full."""
+    floor: int = 0
+    """Bytes of free disk below which confirmed rows give way to new ones."""
+    machine: str = ""
+    """Where this is, see `runtime.machine`; empty: not looked at."""
+    renews: bool = False
+    """Whether a copy of a store begins a new stream by itself; else a person has to say so."""
 
 
 class Outbox:
     """First in, first out. Use `open_outbox`."""
 
     def __init__(
-        self, writer: aiosqlite.Connection, reader: aiosqlite.Connection, standing: Standing
+        self,
+        connections: tuple[aiosqlite.Connection, aiosqlite.Connection],
+        standing: Standing,
+        path: Path,
+        settings: Settings,
+        past: tuple[Ended, ...] = (),
     ) -> None:
-        self._writer = writer
-        self._reader = reader
+        self._writer, self._reader = connections
         self._standing = standing
         self._written = standing
+        self._word_at = float("-inf")
+        self._path = path
+        self._settings = settings
+        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"), settings.reserve)
+        self._fill_at = float("-inf")
+        self._trimmed: int | None = None
         self._heard: tuple[Rejected, ...] = ()
         self._kept: tuple[Rejected, ...] = ()
         self._pending: list[_Put] = []
+        self._running: list[_Put] = []
+        self._withdrawn = False
+        self._ending: StoreFailed | None = None
         self._sessions: dict[str, str] = {}
-        """Digests of the sessions as they are on disk, where this process wrote them."""
+        """As they are on disk; empty where a station has none."""
         self._work = asyncio.Event()
         self._recent: deque[Row] = deque(maxlen=_RECENT)
+        self.past = past
+        """Streams that ended in this place, oldest first."""
+        self.stored_octets = 0
+        """Bytes of bodies stored since the start."""
         self.writing_since: float | None = None
         """Loop time at which the statement that runs was given to the disk."""
         self.changed = asyncio.Event()
         """Set when a row was stored or the watermark moved; the forwarder waits for it."""
+
+    @property
+    def room_put_by(self) -> bool:
+        """Whether there is room left for the day the disk is full; True if none is wanted."""
+        return not self._reserve.wanted
 
     @property
     def standing(self) -> Standing:
@@ -107,18 +174,49 @@ class Outbox:
                 raise ValueError(f"the session of {station} has {len(text)} characters")
         if not writes and not sessions:
             return []
-        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Put(writes, sessions, done))
+        loop = asyncio.get_running_loop()
+        put = _Put(writes, sessions, loop.create_future())
+        self._pending.append(put)
         self._work.set()
-        return await done
+        limit = loop.call_later(self._settings.within, self._withdraw, put)
+        try:
+            return await put.done
+        finally:
+            limit.cancel()
+
+    def _withdraw(self, put: _Put) -> None:
+        """Give up on a disk that does not answer: what it has begun is taken back later."""
+        late = StoreSlow(f"the disk has not answered for {self._settings.within:g} s")
+        if put in self._pending:
+            self._pending.remove(put)
+            put.fail(late)
+        elif put in self._running and not put.done.done():
+            # They share a statement: all of its rows are taken back, or numbers would be missing.
+            self._withdrawn = True
+            for each in self._running:
+                each.fail(late)
 
     async def write(self) -> None:
         """Write what `put` brings, until cancelled. Ends with `StoreFailed` if the disk does."""
         while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._pending:
+            await self._wait_for_work()
+            while self._pending or self._ending:
+                if self._ending:
+                    for put in self._pending:
+                        put.fail(self._ending)
+                    self._pending.clear()
+                    raise self._ending
                 await self._write_group(self._take_group())
+
+    async def _wait_for_work(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._reserve.wanted and now >= self._fill_at:
+            self._fill_at = now + _FILL_APART
+            await self._reserve.fill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FILL_APART if self._reserve.wanted else None):
+                await self._work.wait()
+        self._work.clear()
 
     def _take_group(self) -> list[_Put]:
         size = taken = 0
@@ -133,70 +231,117 @@ class Outbox:
     async def _write_group(self, group: list[_Put]) -> None:
         standing = self._standing
         seq = standing.last
-        batches: list[list[Row]] = []
         for put in group:
-            batch = [
+            put.rows = [
                 seal_row(seq + n, write(standing.epoch, seq + n))
                 for n, write in enumerate(put.writes, 1)
             ]
-            seq += len(batch)
-            batches.append(batch)
-        rows = [row for batch in batches for row in batch]
+            seq += len(put.rows)
+        rows = [row for put in group for row in put.rows]
         sessions = self._changed_sessions(group)
+        self._running, self._withdrawn = group, False
         self.writing_since = asyncio.get_running_loop().time()
         try:
             await self._insert(rows, sessions)
+            if self._withdrawn:
+                await self._take_back(standing.last, sessions)
+                return
         except (StoreFull, StoreFailed) as error:
             for put in group:
-                if not put.done.done():
-                    put.done.set_exception(error)
-                    put.done.exception()  # a caller that has gone away need not look
+                put.fail(error)
             if isinstance(error, StoreFailed):
                 raise
             return
         finally:
             self.writing_since = None
-        self._sessions.update((station, mark) for station, (_, mark) in sessions.items())
+            self._running = []
+        self._sessions.update(sessions)
         if rows:
             # `confirm` may have moved the watermark while the disk was busy.
             self._standing = replace(self._standing, last=seq)
+            self.stored_octets += sum(len(row.body) for row in rows)
             self._recent.extend(rows)
             self.changed.set()  # first, so that rows are under way while operators are told
-        for put, batch in zip(group, batches, strict=True):
+        for put in group:
             if not put.done.done():
-                put.done.set_result(batch)
+                put.done.set_result(put.rows)
 
-    def _changed_sessions(self, group: list[_Put]) -> dict[str, tuple[str, str]]:
-        """Return the last session of each station that is not on disk as it is: text, digest."""
+    def _changed_sessions(self, group: list[_Put]) -> dict[str, str]:
+        """Return the last session of each station that is not on disk as it is."""
         latest = {station: text for put in group for station, text in put.sessions}
-        marked = {station: (text, digest(text)) for station, text in latest.items()}
         return {
-            station: (text, mark)
-            for station, (text, mark) in marked.items()
-            if self._sessions.get(station) != mark
+            station: text for station, text in latest.items() if self._sessions.get(station) != text
         }
 
-    async def _insert(self, rows: list[Row], sessions: dict[str, tuple[str, str]]) -> None:
-        if sessions:
-            columns = "intake (seq, station, body, digest)"
-            values: list[object] = []
-            for row in rows:
-                values += (row.seq, None, row.body, bytes.fromhex(row.digest))
-            for station, (text, mark) in sessions.items():
-                values += (None, station, text, bytes.fromhex(mark))
-            places = ",".join(["(?,?,?,?)"] * (len(rows) + len(sessions)))
+    async def _take_back(self, last: int, sessions: Mapping[str, str]) -> None:
+        """Undo a statement whose callers were told that nothing is saved."""
+        before = {station: self._sessions.get(station, "") for station in sessions}
+        values = [(None,) * 7 + (last,), *(_session_row(*each) for each in before.items())]
+        while True:
+            try:
+                await self._execute(
+                    f"INSERT INTO intake VALUES {','.join([_EIGHT] * len(values))}",  # noqa: S608
+                    [value for row in values for value in row],
+                )
+            except StoreFull as full:
+                event(log, logging.ERROR, "rows cannot be taken back yet", why=str(full))
+                await asyncio.sleep(_TAKE_BACK_APART)
+            else:
+                event(log, logging.ERROR, "the disk answered too late: taken back", after=last)
+                return
+
+    async def _insert(self, rows: list[Row], sessions: Mapping[str, str]) -> None:
+        word = self._word_due()
+        if sessions or word:
+            values = [(row.seq, None, row.body, bytes.fromhex(row.digest), *_FOUR) for row in rows]
+            values += [_session_row(*each) for each in sessions.items()]
+            values += [_word_row(word)] if word else []
+            statement = f"INSERT INTO intake VALUES {','.join([_EIGHT] * len(values))}"  # noqa: S608
+            await self._execute(statement, [value for row in values for value in row])
         elif rows:
-            columns = "outbox (seq, body, digest)"
-            values = [
-                value for row in rows for value in (row.seq, row.body, bytes.fromhex(row.digest))
-            ]
             places = ",".join(["(?,?,?)"] * len(rows))
-        else:
-            return
+            await self._execute(
+                f"INSERT INTO outbox (seq, body, digest) VALUES {places}",  # noqa: S608
+                [value for row in rows for value in (row.seq, row.body, bytes.fromhex(row.digest))],
+            )
+        if word:
+            self._word_written(word)
+
+    async def _execute(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Run one statement, with the room put by if there is no other."""
         try:
-            await self._writer.execute(f"INSERT INTO {columns} VALUES {places}", values)  # noqa: S608
+            await self._writer.execute(statement, values)
         except aiosqlite.Error as error:
-            raise _failure(error) from error
+            full = getattr(error, "sqlite_errorname", "") in _DISK_FULL
+            if not full or not await self._reserve.release():
+                raise self._failure(error) from error
+            await self._execute(statement, values)
+
+    def _failure(self, error: aiosqlite.Error, *, reading: bool = False) -> StoreFull | StoreFailed:
+        """Sort what SQLite says by who acts."""
+        name = getattr(error, "sqlite_errorname", "")
+        said = f"{error} ({name})"
+        if name.startswith("SQLITE_CORRUPT") or name == "SQLITE_NOTADB":
+            return self._damaged(said)
+        if name.startswith(_NO_ROOM) and not reading:
+            return StoreFull(said)
+        return StoreFailed(said)
+
+    def _damaged(self, why: str) -> StoreDamaged:
+        note_renewal(self._path, self._standing.epoch, "damage", why)
+        return StoreDamaged(why)
+
+    def _word_due(self) -> Standing | None:
+        """Return what the bridge said last if it is time to write that down."""
+        now, then = self._standing, self._written
+        if (now.upto, now.posted, now.conflict) == (then.upto, then.posted, then.conflict):
+            return None
+        late = asyncio.get_running_loop().time() - self._word_at
+        return now if late >= _WORD_APART else None
+
+    def _word_written(self, word: Standing) -> None:
+        self._written = word
+        self._word_at = asyncio.get_running_loop().time()
 
     async def sessions(self) -> dict[str, str]:
         """Return where each station stood, by its name; a damaged one is left out, and said.
@@ -212,7 +357,7 @@ class Outbox:
             name = bytes(station or b"").decode("utf-8", "replace")
             if text is None:
                 event(log, logging.ERROR, "a session is damaged; left out", station=name)
-            else:
+            elif text:
                 found[name] = text
         return found
 
@@ -232,10 +377,15 @@ class Outbox:
         if found is None:
             standing = self._standing
             stored = await self._read(
-                f"{SELECT_ROWS} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, rows)
+                f"{SELECT_ROWS} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                # What lies behind may yet be taken back.
+                (seq, standing.last, rows),
             )
-            found = [read_row(*row) for row in stored]
-            _hold_gapless(seq, found, standing)
+            try:
+                found = [read_row(*row) for row in stored]
+                _hold_gapless(seq, found, standing)
+            except StoreDamaged as damage:
+                raise self._damaged(str(damage)) from damage
         size = 0
         for count, row in enumerate(found):
             size += len(row.body.encode())
@@ -248,7 +398,7 @@ class Outbox:
             async with self._reader.execute(query, values) as cursor:
                 return [tuple(row) for row in await cursor.fetchall()]
         except aiosqlite.Error as error:
-            raise _failure(error, reading=True) from error
+            raise self._failure(error, reading=True) from error
 
     def _from_memory(self, seq: int, rows: int) -> list[Row] | None:
         if not self._recent or self._recent[0].seq > seq + 1:
@@ -263,7 +413,9 @@ class Outbox:
             StoreFailed: the file cannot be read.
         """
         found = []
-        for row in await self._read(f"{SELECT_ROWS} ORDER BY seq DESC LIMIT ?", (rows,)):
+        for row in await self._read(
+            f"{SELECT_ROWS} WHERE seq <= ? ORDER BY seq DESC LIMIT ?", (self._standing.last, rows)
+        ):
             try:
                 found.append(read_row(*row))
             except StoreDamaged as damage:
@@ -291,13 +443,16 @@ class Outbox:
         """Take the bridge's word, and say whether it said anything new.
 
         The word is kept in memory; `keep` writes it down. Losing it only means sending again.
-        A word about another epoch is not ours. Of one about rows that never were only the conflict
-        counts: a store that is a copy of an older day hears just that.
+        A word about another epoch is not ours. One about rows that never were, or about a row that
+        came with two contents, says that this store is a copy: then, if it is set so, `write` ends
+        and the next start takes a new epoch; unless this epoch began that way itself and nothing of
+        it was ever booked.
         """
         now = self._standing
         if ack.epoch != now.epoch:
             return False
         if ack.reach > now.last:
+            self._supersede(f"the bridge has row {ack.reach}, this store ends with {now.last}")
             then = replace(now, conflict=ack.conflict or now.conflict)
         else:
             self._heard = ack.rejected
@@ -308,81 +463,124 @@ class Outbox:
                 conflict=ack.conflict,
             )
         self._standing = then
+        if ack.conflict is not None:
+            self._supersede(f"row {ack.conflict} came to the bridge with two contents")
         if then == now:
             return False
         self.changed.set()
         return True
 
+    def _supersede(self, why: str) -> None:
+        now = self._standing
+        again = bool(self.past) and self.past[-1].cause == "copy" and not now.upto
+        if self._ending or again or not self._settings.renews:
+            return
+        self._ending = StoreSuperseded(f"this store is a copy: {why}; starting a new stream")
+        note_renewal(self._path, now.epoch, "copy", why)
+        self._work.set()
+
     async def keep(self, ring: int) -> None:
         """Write the bridge's word down, and delete rows that lie `ring` or more behind it.
+
+        Often there is nothing to do: the word goes along with the next rows, at most once in
+        `_WORD_APART` seconds, and rows are deleted by the hundred.
 
         Args:
             ring: confirmed rows to keep for people to look at.
         """
-        now = self._standing
-        try:
+        with contextlib.suppress(StoreFull):  # no room for the word: the bridge will say it again
             if self._heard != self._kept:
                 await self._keep_rejected(self._heard)
-            if (now.upto, now.posted, now.conflict) == (
-                self._written.upto,
-                self._written.posted,
-                self._written.conflict,
-            ):
-                return
-            await self._writer.execute(
-                "UPDATE stream SET upto = ?, posted = ?, conflict = ?, digest = ?",
-                (
-                    now.upto,
-                    now.posted,
-                    now.conflict,
-                    stream_digest(str(now.epoch), now.upto, now.posted, now.conflict),
-                ),
-            )
-            self._written = now
-            await self._writer.execute(
-                "DELETE FROM outbox WHERE seq IN"
-                " (SELECT seq FROM outbox WHERE seq <= ? ORDER BY seq LIMIT ?)",
-                (now.upto - ring, _TRIM),
-            )
-            await self._writer.execute("DELETE FROM rejected WHERE seq <= ?", (now.upto - ring,))
-        except aiosqlite.Error as error:
-            failure = _failure(error)
-            if isinstance(failure, StoreFailed):
-                raise failure from error
-            # No room to write the word down: the bridge will say it again.
+            if word := self._word_due():
+                await self._write_word(word)
+            await self._trim(ring)
+
+    async def _write_word(self, word: Standing) -> None:
+        _, _, _, mark, upto, posted, conflict, _ = _word_row(word)
+        await self._execute(
+            "UPDATE stream SET upto = ?, posted = ?, conflict = ?, digest = ?",
+            (upto, posted, conflict, mark),
+        )
+        self._word_written(word)
+
+    async def _trim(self, ring: int) -> None:
+        if self._trimmed is None:
+            [(first,)] = await self._read("SELECT min(seq) FROM outbox", ())
+            self._trimmed = (first or self._standing.last + 1) - 1
+        if self._settings.floor and free_octets(self._path.parent) < self._settings.floor:
+            ring = min(ring, _LEAN)
+        # What is written down, not what was heard: a row must not go before the word that lets it.
+        until = self._written.upto - ring
+        if until - self._trimmed < max(1, min(_SCRAPS, ring // 8)):
+            return
+        await self._execute(
+            "DELETE FROM outbox WHERE seq IN"
+            " (SELECT seq FROM outbox WHERE seq <= ? ORDER BY seq LIMIT ?)",
+            (until, _TRIM),
+        )
+        await self._execute("DELETE FROM rejected WHERE seq <= ?", (until,))
+        self._trimmed = min(until, self._trimmed + _TRIM)
 
     async def _keep_rejected(self, rejected: tuple[Rejected, ...]) -> None:
         if rejected:
             places = ",".join(["(?,?,?)"] * len(rejected))
-            await self._writer.execute(
+            await self._execute(
                 f"INSERT INTO rejected (seq, code, text) VALUES {places}"  # noqa: S608
                 " ON CONFLICT (seq) DO UPDATE SET code = excluded.code, text = excluded.text",
                 [value for row in rejected for value in (row.seq, row.code, row.text)],
             )
         self._kept = rejected
 
+    async def close(self) -> None:
+        """Write the bridge's last word down, if the disk takes it."""
+        if self._written != self._standing and not self._ending:
+            with contextlib.suppress(StoreFull, StoreFailed):
+                await self._write_word(self._standing)
+
+
+_EIGHT = "(?,?,?,?,?,?,?,?)"  # the columns of the view `intake`
+_FOUR = (None, None, None, None)
+
+
+def _session_row(station: str, text: str) -> tuple[Any, ...]:
+    return (None, station, text, bytes.fromhex(digest(text)), *_FOUR)
+
+
+def _word_row(word: Standing) -> tuple[Any, ...]:
+    mark = stream_digest(str(word.epoch), word.upto, word.posted, word.conflict)
+    return (None, None, None, mark, word.upto, word.posted, word.conflict, None)
+
 
 @contextlib.asynccontextmanager
-async def open_outbox(path: Path) -> AsyncIterator[Outbox]:
+async def open_outbox(path: Path, settings: Settings | None = None) -> AsyncIterator[Outbox]:
     """Open the outbox at `path`, making it if there is none. A new file is a new epoch.
 
-    `Outbox.write` must run beside it. Closing waits for the statement that runs.
+    A damaged store, and a copy of one that went on elsewhere, is moved aside first; what it holds
+    goes on in a new one. `Outbox.write` must run beside it. Closing waits for the statement that
+    runs.
 
     Raises:
         runtime.sqlite.StoreUnusable: the file was left as it is.
     """
-    with _alone(path):
-        writer = await open_store(path, importlib.resources.files("gateway") / "migrations")
+    settings = settings or Settings()
+    with alone(path):
+        past = await asyncio.to_thread(
+            renewed,
+            path,
+            MIGRATIONS,
+            machine=settings.machine,
+            page_size=PAGE_SIZE,
+            copies=settings.renews,
+        )
+        writer = await open_store(path, MIGRATIONS, page_size=PAGE_SIZE)
         try:
-            epoch = str(uuid.uuid4())
-            await writer.execute(
-                "INSERT INTO stream (one, epoch, digest) VALUES (1, ?, ?)"
-                " ON CONFLICT (one) DO NOTHING",
-                (epoch, stream_digest(epoch, 0, 0, None)),
-            )
+            standing = await _standing(writer, settings.machine)
             reader = await open_reader(path)
             try:
-                yield Outbox(writer, reader, await _standing(writer))
+                outbox = Outbox((writer, reader), standing, path, settings, past)
+                outbox._sessions = await outbox.sessions()  # noqa: SLF001 - what is taken back to
+                yield outbox
+                await outbox.close()
             finally:
                 await reader.close()
         finally:
@@ -390,7 +588,7 @@ async def open_outbox(path: Path) -> AsyncIterator[Outbox]:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Keep other processes off: two writers would give one seq to two rows.
 
     The lock is beside the store, since SQLite has locks of its own on it, and goes with the
@@ -409,17 +607,19 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-async def _standing(connection: aiosqlite.Connection) -> Standing:
-    async with connection.execute(
-        "SELECT epoch, upto, posted, conflict, digest,"
+async def _standing(writer: aiosqlite.Connection, machine: str) -> Standing:
+    epoch = str(uuid.uuid4())
+    await writer.execute(
+        "INSERT INTO stream (one, epoch, digest, machine) VALUES (1, ?, ?, ?)"
+        " ON CONFLICT (one) DO UPDATE SET machine = excluded.machine WHERE machine = ''",
+        (epoch, stream_digest(epoch, 0, 0, None), machine),
+    )
+    async with writer.execute(
+        "SELECT epoch, upto, posted, conflict,"
         " max(upto, coalesce((SELECT max(seq) FROM outbox), 0)) FROM stream"
     ) as cursor:
-        row = await cursor.fetchone()
-    if row is None:
-        raise StoreDamaged("the outbox has no stream")
-    epoch, upto, posted, conflict, stored, last = row
-    if stored != stream_digest(epoch, upto, posted, conflict):
-        raise StoreDamaged("the watermark is not what was stored")
+        rows = list(await cursor.fetchall())
+    [(epoch, upto, posted, conflict, last)] = rows
     return Standing(uuid.UUID(epoch), last, upto, posted, conflict)
 
 
@@ -433,12 +633,7 @@ def _hold_gapless(seq: int, found: list[Row], standing: Standing) -> None:
             raise StoreDamaged(f"row {before.seq + 1} is missing")
 
 
-def _failure(error: aiosqlite.Error, *, reading: bool = False) -> StoreFull | StoreFailed:
-    """Sort what SQLite says by who acts."""
-    name = getattr(error, "sqlite_errorname", "")
-    said = f"{error} ({name})"
-    if name.startswith("SQLITE_CORRUPT") or name == "SQLITE_NOTADB":
-        return StoreDamaged(said)
-    if name in _NO_ROOM and not reading:
-        return StoreFull(said)
-    return StoreFailed(said)
+def free_octets(folder: Path) -> int:
+    """Return the bytes that are free for us on the disk of a folder."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize

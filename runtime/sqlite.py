@@ -13,6 +13,9 @@ from pathlib import Path
 
 import aiosqlite
 
+_LOG = 4_096_000
+"""Bytes of write-ahead log between two checkpoints: seldom, since a card that lies about its flush
+can spoil a file only while one runs; and little enough to be written where the disk is full."""
 _MIGRATION = re.compile(r"(?P<version>[0-9]{4})_[a-z0-9_]+\.sql")
 
 
@@ -24,7 +27,9 @@ class StoreTooNew(StoreUnusable):
     """The database was written by a newer version of this program. Upgrade the program."""
 
 
-async def open_store(path: Path, migrations: Traversable) -> aiosqlite.Connection:
+async def open_store(
+    path: Path, migrations: Traversable, *, page_size: int = 4096
+) -> aiosqlite.Connection:
     """Open the one writing connection to `path`, creating and migrating the file as needed.
 
     The connection is in autocommit mode: a statement is a transaction, and a cancelled task can
@@ -34,22 +39,26 @@ async def open_store(path: Path, migrations: Traversable) -> aiosqlite.Connectio
         path: the database file; its folder must exist.
         migrations: folder of `0001_name.sql`, `0002_...`; each runs once, in one transaction,
             and may call `sha256(text or blob)`.
+        page_size: bytes of a page of a new file; one that is there keeps what it has.
 
     Raises:
         StoreTooNew: `user_version` is beyond the last migration.
         StoreUnusable: not a database, damaged, no permission, or it will not keep its word.
     """
-    connection = await _connect(f"file:{_quoted(path)}", path)
+    connection = await _connect(f"file:{quoted(path)}", path)
     try:
-        await connection.execute("PRAGMA busy_timeout = 5000")  # ms; nobody else should write
+        await connection.execute("PRAGMA busy_timeout = 1000")  # ms; nobody else should write
+        await connection.execute(f"PRAGMA page_size = {page_size}")
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
+        await connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG // page_size}")
+        await connection.execute("PRAGMA cell_size_check = ON")
         await connection.execute("PRAGMA foreign_keys = ON")
         if await pragma(connection, "journal_mode") != "wal":
             raise StoreUnusable(f"{path}: the file system refuses WAL; use a local disk")
         if await pragma(connection, "synchronous") != 2:
             raise StoreUnusable(f"{path}: synchronous=FULL was not accepted")
-        await connection.create_function("sha256", 1, _sha256, deterministic=True)
+        await connection.create_function("sha256", 1, sha256, deterministic=True)
         await _migrate(connection, path, migrations)
     except aiosqlite.Error as error:
         await connection.close()
@@ -62,7 +71,7 @@ async def open_store(path: Path, migrations: Traversable) -> aiosqlite.Connectio
 
 async def open_reader(path: Path) -> aiosqlite.Connection:
     """Open a connection to an existing store that can only read and never checkpoints."""
-    connection = await _connect(f"file:{_quoted(path)}?mode=ro", path)
+    connection = await _connect(f"file:{quoted(path)}?mode=ro", path)
     await connection.execute("PRAGMA query_only = ON")
     await connection.execute("PRAGMA busy_timeout = 5000")
     return connection
@@ -83,20 +92,27 @@ async def _connect(uri: str, path: Path) -> aiosqlite.Connection:
         raise StoreUnusable(f"{path}: {error}") from error
 
 
-def _sha256(value: str | bytes) -> bytes:
+def sha256(value: str | bytes) -> bytes:
+    """Return the digest of a text or blob; migrations may call it."""
     return hashlib.sha256(value.encode() if isinstance(value, str) else value).digest()
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """Return a path as it stands in a `file:` URI."""
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Traversable) -> None:
-    scripts = {
-        int(match["version"]): file
+def scripts_of(migrations: Traversable) -> dict[int, str]:
+    """Return the scripts of a folder of `0001_name.sql`, `0002_...` by their number."""
+    return {
+        int(match["version"]): file.read_text("utf-8")
         for file in migrations.iterdir()
         if (match := _MIGRATION.fullmatch(file.name))
     }
+
+
+async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Traversable) -> None:
+    scripts = scripts_of(migrations)
     version = int(await pragma(connection, "user_version"))
     newest = max(scripts)
     if version > newest:
@@ -104,7 +120,6 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Tra
             f"{path}: written by a newer version (schema {version}, this program knows {newest})"
         )
     for number in range(version + 1, newest + 1):
-        script = scripts[number].read_text("utf-8")
         await connection.executescript(
-            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            f"BEGIN IMMEDIATE;\n{scripts[number]}\nPRAGMA user_version = {number};\nCOMMIT;"
         )

@@ -438,12 +438,14 @@ async def test_a_folder_that_cannot_be_written_is_said(place: Place) -> None:
     assert why.startswith(f"{place.store}: its folder cannot be used: ")
 
 
-async def test_a_store_that_is_no_database_is_said_and_left_as_it_is(place: Place) -> None:
+async def test_a_store_that_is_no_database_is_said_and_moved_aside(place: Place) -> None:
     place.store.parent.mkdir()
     place.store.write_bytes(b"no database" * 1000)
     async with Daemon(place.config) as daemon:
-        assert "not a database" in await refused(daemon, 1)
-    assert place.store.read_bytes() == b"no database" * 1000
+        said = await daemon.until("a new stream was begun")
+        await daemon.ready()
+    assert "not a database" in said["why"]
+    assert place.store.with_name(said["aside"]).read_bytes() == b"no database" * 1000
 
 
 async def test_a_port_that_is_taken_is_said(place: Place) -> None:

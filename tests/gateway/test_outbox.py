@@ -236,16 +236,6 @@ async def test_a_store_of_a_newer_version_is_left_untouched(tmp_path: Path) -> N
     assert path.read_bytes() == before
 
 
-async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "o.db"
-    path.write_bytes(b"these are not the rows you are looking for" * 100)
-    before = path.read_bytes()
-    with pytest.raises(StoreUnusable, match="not a database"):
-        async with open_outbox(path):
-            pass
-    assert path.read_bytes() == before
-
-
 WRITER = textwrap.dedent("""
     import asyncio, sys
     from pathlib import Path

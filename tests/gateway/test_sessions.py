@@ -34,7 +34,8 @@ async def statements_of(outbox: Outbox, *puts: tuple[list[Write], list[tuple[str
     for writes, sessions in puts:
         await outbox.put(writes, sessions)
     await outbox._writer.set_trace_callback(None)  # type: ignore[arg-type]
-    return len([text for text in seen if text.startswith("INSERT INTO")])
+    # One that goes through a view is said again for each of the view's triggers.
+    return len({text for text in seen if text.startswith("INSERT INTO")})
 
 
 async def test_a_session_is_there_after_a_restart_as_it_was_last_put(tmp_path: Path) -> None:

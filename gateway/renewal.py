@@ -1,0 +1,125 @@
+"""Whether a store must end its stream before it is opened, and the note that says so.
+
+A daemon that finds its store damaged, or finds that it is a copy, cannot mend that while it runs.
+It leaves a note and ends; the next start finds the note and begins a new stream. Where no note
+could be left (the disk is full, or fails) the store is looked at all the same.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from uuid import UUID
+
+from gateway.damage import damage_of, looking
+from gateway.salvage import Cause, Ended, finish, past_of, renew
+from runtime.logs import event
+from runtime.machine import other_machine
+from runtime.sqlite import StoreUnusable
+
+log = logging.getLogger(__name__)
+
+_CAUSES: dict[str, Cause] = {"damage": "damage", "copy": "copy", "moved": "moved", "asked": "asked"}
+
+
+def note_renewal(path: Path, epoch: UUID, cause: Cause, why: str) -> None:
+    """Leave word beside a store that its stream must end."""
+    event(log, logging.ERROR, "this stream must end", cause=cause, why=why, epoch=str(epoch))
+    text = json.dumps({"epoch": str(epoch), "cause": cause, "why": why})
+    with contextlib.suppress(OSError), _note(path).open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def renewed(
+    path: Path,
+    migrations: Traversable,
+    *,
+    machine: str = "",
+    page_size: int = 4096,
+    copies: bool = True,
+) -> tuple[Ended, ...]:
+    """Renew the store at `path` if it has to be; return the streams that ended there.
+
+    Args:
+        path: of a store that nobody has open.
+        migrations: its schema.
+        machine: where this is; empty: not looked at.
+        page_size: of a new store.
+        copies: renew a store that is a copy, too, and not only a damaged one.
+
+    Raises:
+        StoreUnusable, StoreTooNew: the store was left as it is.
+    """
+    try:
+        finish(path)
+    except OSError as error:
+        raise StoreUnusable(f"{path}: {error}") from error
+    found = _reason(path, migrations, machine)
+    if found is not None and (copies or found[0] in {"damage", "asked"}):
+        cause, why = found
+        # Room for a second store; it is put by again when that is done.
+        path.with_name(f"{path.name}.reserve").unlink(missing_ok=True)
+        ended = renew(path, cause, why, migrations, machine=machine, page_size=page_size)
+        event(
+            log,
+            logging.ERROR,
+            "a new stream was begun",
+            cause=cause,
+            why=why,
+            aside=ended.aside,
+            taken=ended.taken,
+            missing=[list(span) for span in ended.missing],
+        )
+    _note(path).unlink(missing_ok=True)
+    return past_at(path)
+
+
+def past_at(path: Path) -> tuple[Ended, ...]:
+    """Return the streams that ended at `path`, oldest first."""
+    if not path.exists():
+        return ()
+    with contextlib.suppress(sqlite3.Error, ValueError), looking(path) as store:
+        return tuple(past_of(store))
+    return ()
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}.renew")
+
+
+def _reason(path: Path, migrations: Traversable, machine: str) -> tuple[Cause, str] | None:
+    if not path.exists():
+        return None
+    damage = damage_of(path, migrations)
+    if damage:
+        return "damage", damage
+    noted = _noted(path)
+    try:
+        with looking(path) as store:
+            row = store.execute("SELECT epoch, upto, conflict, machine FROM stream").fetchone()
+            past = past_of(store)
+    except (sqlite3.Error, ValueError):
+        return None  # of an older version, or empty: nothing is known of it
+    if row is None:
+        return None
+    epoch, upto, conflict, born = row
+    if noted and noted[0] in ("", epoch.decode("ascii")):
+        return noted[1], noted[2]
+    if machine and other_machine(born.decode("ascii", "replace"), machine):
+        return "moved", "this store was written by another machine"
+    if conflict is not None and not (past and past[-1].cause == "copy" and not upto):
+        return "copy", f"row {conflict} came to the bridge with two contents"
+    return None
+
+
+def _noted(path: Path) -> tuple[str, Cause, str] | None:
+    try:
+        said = json.loads(_note(path).read_text("utf-8"))
+        return str(said["epoch"]), _CAUSES[said["cause"]], str(said["why"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
