@@ -1,14 +1,18 @@
-"""Speed and memory of the gateway, as ratios to a floor measured in the same run.
+"""Speed, memory and wear of the gateway, as ratios to a floor measured in the same run.
 
-    python -m tests.bench [--quick] [--rounds N] [--json FILE] [--only WORD] [--work FOLDER]
+    python -m tests.bench [--quick] [--rounds N] [--only KEY] [--peers] [--work FOLDER]
+                          [--json FILE] [--baseline FILE] [--save FILE]
 
-Every contender gets the same scans through the same pseudo-terminals, mosquitto and subscriber,
-in turn, in an order that goes round. Absolute figures belong to this machine and this minute;
-compare ratios, and of those only ones of one run. The bridge is a stand-in that says "booked" at
-once and stores nothing. Ends with 1 if the gateway lost a scan.
+Every contender gets the same scans through the same kind of pseudo-terminals, mosquitto and
+subscriber: short things scan by scan in turn, long ones one contender after the other in an order
+that goes round. Absolute figures belong to this machine and this minute; compare ratios, and of
+those only ones of one run. The bridge is a stand-in that says "booked" at once and stores nothing.
+
+Ends with 1 if the gateway lost a scan, or is worse than the baseline by more than noise, twice.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -17,107 +21,197 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench.contenders import CONTENDERS, FLOOR, OURS, WITH_PAGE, Contender
+from tests.bench import baseline, peers
+from tests.bench.contenders import CONTENDERS, OURS, WITH_PAGE, Contender
 from tests.bench.costs import sync_ms
-from tests.bench.measures import Figures, Measure, plan
+from tests.bench.measures import Figures
+from tests.bench.plan import Measure, plan
 from tests.bench.report import Results, combined, table
 from tests.bench.rig import Rig, Trouble
+from tests.bench.slow_disk import COMPILER, slow_disk
 from tests.mosquitto import MOSQUITTO
 
-_LIMIT = 350  # seconds after which a run ends, with what it has
-_QUICK_LIMIT = 85
-_TARGET = 2.5  # times the floor's median latency
+_LIMIT = 560  # seconds after which a run ends, with what it has
+_QUICK_LIMIT = 120
+_PEERS_LIMIT = 1800
 
 
 class TimeUp(BaseException):
     """The run has taken long enough, or was told to end."""
 
 
+class Run:
+    """One run: who, what, where, and what was found."""
+
+    def __init__(self, contenders: tuple[Contender, ...], work: Path, json_file: Path | None):
+        self._contenders = contenders
+        self._work = work
+        self._json = json_file
+        self.found: dict[str, Results] = {}
+
+    def measure(self, measure: Measure) -> None:
+        """Take one measure of every contender, and print its table."""
+        if measure.slow and COMPILER is None:
+            say(f"\n{measure.title}: left out, there is no C compiler")
+            return
+        for number in range(measure.rounds):
+            if measure.together is not None:
+                self._together(measure)
+            else:
+                for contender in self._turns(measure, number):
+                    self._alone(measure, contender)
+        say(table(measure, self.found.get(measure.key, {})))
+
+    def _who(self, measure: Measure) -> tuple[Contender, ...]:
+        everybody = (*self._contenders, WITH_PAGE) if measure.with_page else self._contenders
+        return tuple(each for each in everybody if each.keeps or not measure.stores_only)
+
+    def _turns(self, measure: Measure, number: int) -> tuple[Contender, ...]:
+        who = self._who(measure)
+        turn = number % len(who)
+        return who[turn:] + who[:turn]
+
+    @contextlib.contextmanager
+    def _rigged(self, measure: Measure, contender: Contender) -> Iterator[Rig]:
+        folder = Path(tempfile.mkdtemp(dir=self._work)) / "rig"
+        preload = slow_disk(self._work) if measure.slow else None
+        with Rig(contender, folder, measure.ports, tell=measure.tell, preload=preload) as rig:
+            yield rig
+
+    def _alone(self, measure: Measure, contender: Contender) -> None:
+        try:
+            if measure.wear:
+                figures = _wear(contender, measure.wear)
+            else:
+                assert measure.alone is not None
+                with self._rigged(measure, contender) as rig:
+                    figures = measure.alone(rig, contender)
+        except Trouble as trouble:
+            say(f"{contender.name}: {trouble}")
+            return
+        self._note(measure, contender.name, figures)
+
+    def _together(self, measure: Measure) -> None:
+        assert measure.together is not None
+        try:
+            with contextlib.ExitStack() as parts:
+                rigs = {
+                    each.name: parts.enter_context(self._rigged(measure, each))
+                    for each in self._who(measure)
+                }
+                for name, figures in measure.together(rigs).items():
+                    self._note(measure, name, figures)
+        except Trouble as trouble:
+            say(f"{measure.title}: {trouble}")
+
+    def _note(self, measure: Measure, name: str, figures: Figures) -> None:
+        self.found.setdefault(measure.key, {}).setdefault(name, []).append(figures)
+        if self._json is not None:
+            line = {"measure": measure.key, "contender": name, **figures}
+            line |= {"load": os.getloadavg()[0], "sync_ms": sync_ms(self._work)}
+            with self._json.open("a") as lines:
+                lines.write(json.dumps(line) + "\n")
+
+
 def main(arguments: list[str]) -> int:
     """Run the bench and print its tables."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute and a half instead of six")
-    parser.add_argument("--rounds", type=int, help="rounds of the latency measure")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="append one line per measure")
-    parser.add_argument(
-        "--only", default="", metavar="WORD", help="measures with this in the title"
-    )
-    parser.add_argument("--work", type=Path, help="folder on the disk to be measured")
-    options = parser.parse_args(arguments)
+    options = _options(arguments)
     if MOSQUITTO is None:
         say("mosquitto is not installed: apt install mosquitto")
         return 2
-    rounds = options.rounds or (1 if options.quick else 3)
-    measures = [
-        each for each in plan(quick=options.quick, rounds=rounds) if options.only in each.title
-    ]
+    quick = options.quick
+    everybody = plan(quick=quick, rounds=options.rounds or (1 if quick else 3))
+    measures = [each for each in everybody if options.only in each.key]
+    contenders = (*CONTENDERS, *(peers.found(say) if options.peers else ()))
     work = Path(tempfile.mkdtemp(prefix="scanpost-bench-", dir=options.work))
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, _time_up)
-    signal.alarm(_QUICK_LIMIT if options.quick else _LIMIT)
+    signal.alarm(_PEERS_LIMIT if options.peers else _QUICK_LIMIT if quick else _LIMIT)
     began = time.monotonic()
-    all_results: dict[str, Results] = {}
+    run = Run(contenders, work, options.json)
+    worse: list[baseline.Worse] = []
     say(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, fdatasync {sync_ms(work):.2f} ms")
     try:
         for measure in measures:
-            results = all_results[measure.title] = {}
-            for contender in _turns(measure):
-                figures = _one(measure, contender, work)
-                if figures is not None:
-                    results.setdefault(contender.name, []).append(figures)
-                    _note(options.json, measure, contender, figures)
-            say(table(measure, results))
+            run.measure(measure)
+        worse = _regressions(run, measures, options.baseline)
     except TimeUp:
         say(f"\nstopped after {time.monotonic() - began:.0f} s: what is missing was not measured")
     finally:
         signal.alarm(0)
         shutil.rmtree(work, ignore_errors=True)
     say(f"\n{time.monotonic() - began:.0f} s")
-    return _verdict(measures, all_results)
+    if options.save is not None:
+        baseline.save(options.save, baseline.held(measures, run.found))
+    for each in worse:
+        say(f"worse than before: {each}")
+    return max(_verdict(measures, run.found), 1 if worse else 0)
 
 
-def _turns(measure: Measure) -> Iterator[Contender]:
-    """Yield the contenders round after round, so that none always goes first."""
-    contenders = (*CONTENDERS, WITH_PAGE) if measure.with_page else CONTENDERS
-    for number in range(measure.rounds):
-        turn = number % len(contenders)
-        yield from contenders[turn:] + contenders[:turn]
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a minute and a half instead of eight")
+    add("--rounds", type=int, help="rounds of the latency measure")
+    add("--json", type=Path, metavar="FILE", help="append one line per measure and contender")
+    add("--only", default="", metavar="KEY", help="measures with this in their key")
+    add("--work", type=Path, help="folder on the disk to be measured")
+    add("--peers", action="store_true", help="ThingsBoard's gateway and Node-RED as well")
+    add("--baseline", type=Path, metavar="FILE", help="fail where the gateway became worse")
+    add("--save", type=Path, metavar="FILE", help="keep this run as a baseline")
+    return parser.parse_args(arguments)
 
 
-def _one(measure: Measure, contender: Contender, work: Path) -> Figures | None:
-    folder = Path(tempfile.mkdtemp(dir=work)) / "rig"
-    try:
-        with Rig(contender, folder, measure.ports, tell=measure.tell) as rig:
-            return {"sync_ms": sync_ms(folder), **measure.run(rig, contender)}
-    except Trouble as trouble:
-        say(f"{contender.name}: {trouble}")
-        return None
+def _wear(contender: Contender, scans: int) -> Figures:
+    from tests.power.wear import wear  # noqa: PLC0415 - it is built on the bench itself
+
+    found = wear(contender, scans, 20)
+    return {
+        "bytes": found.octets,
+        "writes": found.writes,
+        "flushes": found.flushes,
+        "lost": found.lost,
+    }
 
 
-def _note(file: Path | None, measure: Measure, contender: Contender, figures: Figures) -> None:
-    if file is not None:
-        line = {"measure": measure.title, "contender": contender.name, **figures}
-        with file.open("a") as lines:
-            lines.write(json.dumps(line) + "\n")
+def _regressions(run: Run, measures: list[Measure], file: Path | None) -> list[baseline.Worse]:
+    """Return what is worse than the baseline in this run, and again when measured anew."""
+    if file is None:
+        return []
+    before = baseline.load(file)
+    suspects = {each.held.measure for each in baseline.regressions(measures, run.found, before)}
+    again = [measure for measure in measures if measure.key in suspects]
+    for measure in again:
+        say(f"\n{measure.key} is worse than before: once more")
+        run.found[measure.key] = {}
+        run.measure(replace(measure, rounds=max(2, measure.rounds)))
+    return baseline.regressions(again, run.found, before)
 
 
 def _verdict(measures: list[Measure], all_results: dict[str, Results]) -> int:
-    """Say whether the gateway reached its target; return 1 if it broke its word."""
+    """Say which goals the gateway reached; return 1 if it broke its word."""
     broken = 0
     for measure in measures:
-        results = all_results.get(measure.title, {})
+        results = all_results.get(measure.key, {})
         for column in measure.columns:
             ours = combined(results.get(OURS, []), column)
-            floor = combined(results.get(FLOOR, []), column)
-            if column.name == "p50_ms" and ours and floor:
-                word = "reached" if ours <= _TARGET * floor else "missed"
-                say(f"target, p50 <= {_TARGET} x {FLOOR}: {word} ({ours / floor:.2f} x)")
-            if column.name in {"lost", "told_and_lost"} and ours:
-                say(f"{measure.title}: {OURS} {column.head}: {ours:.0f}")
+            if ours and column.name in {"lost", "told_and_lost"}:
+                say(f"{measure.key}: {OURS} {column.head}: {ours:.0f}")
                 broken = 1
+            value = ours if column.plain else baseline.figure(results, column)
+            if column.goal is None or value is None:
+                continue
+            more = column.better == "more"
+            reached = value >= column.goal if more else value <= column.goal
+            unit = " x the floor" if column.ratio and not column.plain else ""
+            say(
+                f"{'reached' if reached else 'missed '}  {measure.key}: {column.head}"
+                f" {value:.4g}{unit}, goal {'>=' if more else '<='} {column.goal:g}"
+            )
     return broken
 
 

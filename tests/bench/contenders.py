@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.mosquitto import free_port
@@ -30,6 +30,16 @@ class Contender:
     """A line of its standard error that says that a scan is safe."""
     backlog_share: int = 1
     """It gets only this part of a backlog, since it would need too long for all of it."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Over and above that of the bench."""
+    companion: Callable[[Place], list[str]] | None = None
+    """A program it cannot do without; it says ``ready`` when it is."""
+    broker_lines: Callable[[Path], str] = lambda folder: ""
+    """What mosquitto must be told for it."""
+    up_within: float = 20.0
+    """Seconds from the start to the first scan, on a very busy machine."""
+    keeps: bool = True
+    """Whether it has a store: what has none is not asked what survives."""
 
 
 def program(module: str, *words: str) -> Callable[[Place], list[str]]:

@@ -23,6 +23,27 @@ def memory_mb(pid: int) -> tuple[float, float]:
     return found["Rss:"], found["Pss:"]
 
 
+def wake_ups(pid: int) -> int:
+    """Return how often the threads of `pid` that live have gone to sleep since they began."""
+    found = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for line in (task / "status").read_text("ascii").splitlines():
+            if line.startswith("voluntary_ctxt_switches"):
+                found += int(line.split()[1])
+    return found
+
+
+def written_bytes(pid: int) -> int:
+    """Return what `pid` has caused to be written to disk.
+
+    Good for "nothing" against "something" only: a small overwrite may be booked as a megabyte.
+    """
+    for line in Path(f"/proc/{pid}/io").read_text("ascii").splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
+    raise ValueError("no write_bytes in /proc/PID/io")
+
+
 def sync_ms(folder: Path) -> float:
     """Return the median milliseconds of a small fdatasync in `folder`: how busy the disk is now."""
     path = folder / "sync-probe"

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Sequence
 
 from tests.bench.contenders import FLOOR
-from tests.bench.measures import Column, Figures, Measure
+from tests.bench.measures import Figures
+from tests.bench.plan import Column, Measure
 
 Results = dict[str, list[Figures]]
 """The figures of each round, by contender."""
@@ -22,7 +23,7 @@ def table(measure: Measure, results: Results) -> str:
             value = combined(rounds, column)
             cells.append(_written(value, column.digits))
             if column.ratio:
-                cells.append(_written(_ratio(value, combined(results.get(FLOOR, []), column)), 2))
+                cells.append(_written(share(results, name, column), 2))
         lines.append(cells)
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     rows = [
@@ -43,8 +44,15 @@ def combined(rounds: Sequence[Figures], column: Column) -> float | None:
     return sum(values) if column.total else statistics.median(values)
 
 
-def _ratio(value: float | None, floor: float | None) -> float | None:
-    return None if value is None or not floor else value / floor
+def share(results: Results, name: str, column: Column) -> float | None:
+    """Return a contender's figure as a share of the floor's; the median over the rounds."""
+    pairs = zip(results.get(name, []), results.get(FLOOR, []), strict=False)
+    shares = [
+        figures[column.name] / floor[column.name]
+        for figures, floor in pairs
+        if column.name in figures and floor.get(column.name)
+    ]
+    return statistics.median(shares) if shares else None
 
 
 def _written(value: float | None, digits: int) -> str:

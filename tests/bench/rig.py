@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import select
 import signal
 import subprocess
@@ -18,7 +19,6 @@ from tests.mosquitto import Mosquitto
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_UP_WITHIN = 20.0  # seconds from the start to the first scan, on a very busy machine
 _KNOCK_EVERY = 0.02  # seconds between the scans that find out whether it listens
 
 # As much as the broker can take: the limits measured are to be the contenders' own.
@@ -33,18 +33,42 @@ class Rig:
     """Use as a context; nothing outlives it."""
 
     def __init__(
-        self, contender: Contender, folder: Path, ports: int, *, tell: bool = False
+        self,
+        contender: Contender,
+        folder: Path,
+        ports: int,
+        *,
+        tell: bool = False,
+        preload: dict[str, str] | None = None,
     ) -> None:
+        """Lay out the set-up.
+
+        Args:
+            contender: who is measured.
+            folder: of its own; made here.
+            ports: number of scanners.
+            tell: it must say which scans are safe.
+            preload: environment that changes what the machine is to it, such as a slow disk.
+        """
         folder.mkdir(parents=True)
         self.folder = folder
-        self.broker = Mosquitto(folder, extra=_NO_LIMITS)
+        self.broker = Mosquitto(folder, extra=_NO_LIMITS + contender.broker_lines(folder))
         self.tap = Tap(self.broker.port)
         self.scanners = [Scanner(index, folder) for index in range(ports)]
         paths = tuple(scanner.path for scanner in self.scanners)
         self._place = Place(folder, self.broker.port, paths, tell)
         self._contender = contender
         self._process: subprocess.Popen[bytes] | None = None
+        self._companion: subprocess.Popen[bytes] | None = None
         self._stderr = folder / "stderr"
+        self._heard = 0  # bytes of it that were looked at
+        self._safe: set[Scan] = set()
+        # A program as it is installed has its byte code beside it.
+        self._environment = {
+            name: value
+            for name, value in (os.environ | contender.environment | (preload or {})).items()
+            if name != "PYTHONDONTWRITEBYTECODE"
+        }
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as parts:
@@ -52,8 +76,10 @@ class Rig:
                 parts.callback(scanner.close)
             parts.callback(self.broker.kill)
             parts.callback(self.tap.close)
+            parts.callback(self._dismiss)
             parts.callback(self.kill)
             self.broker_up()
+            self._accompany()
             self._parts = parts.pop_all()
         return self
 
@@ -67,6 +93,24 @@ class Rig:
         if self._process is None or self._process.poll() is not None:
             raise Trouble(f"{self._contender.name} is not running:\n{self._last_words()}")
         return self._process.pid
+
+    def _accompany(self) -> None:
+        if self._contender.companion is None:
+            return
+        self._companion = subprocess.Popen(
+            self._contender.companion(self._place), cwd=ROOT, stdout=subprocess.PIPE
+        )
+        assert self._companion.stdout is not None
+        if b"ready" not in self._companion.stdout.readline():
+            raise Trouble(f"what {self._contender.name} needs beside it did not start")
+
+    def _dismiss(self) -> None:
+        if self._companion is not None:
+            assert self._companion.stdout is not None
+            self._companion.kill()
+            self._companion.wait()
+            self._companion.stdout.close()
+            self._companion = None
 
     def _last_words(self) -> str:
         return self._stderr.read_text("utf-8", "replace")[-2000:]
@@ -100,6 +144,7 @@ class Rig:
             self._process = subprocess.Popen(
                 self._contender.command(self._place),
                 cwd=ROOT,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
@@ -109,7 +154,7 @@ class Rig:
         knock_at = began
         while not knocks & self.tap.tally.first.keys():
             now = time.monotonic()
-            if now - began > _UP_WITHIN or self._process.poll() is not None:
+            if now - began > self._contender.up_within or self._process.poll() is not None:
                 raise Trouble(f"{self._contender.name} took no scan:\n{self._last_words()}")
             if now >= knock_at:
                 knocks.update(self.scanners[0].scan())
@@ -130,6 +175,16 @@ class Rig:
         """Return every scan of which the contender has said that it is safe."""
         lines = self._contender.safe.findall(self._stderr.read_bytes())
         return {scan for line in lines for scan in scans_in(line)}
+
+    def told_lately(self) -> set[Scan]:
+        """As `told`, reading on from where it was read last; for lines that are whole."""
+        with self._stderr.open("rb") as stderr:
+            stderr.seek(self._heard)
+            whole, newline, _ = stderr.read().rpartition(b"\n")
+        self._heard += len(whole) + len(newline)
+        for line in self._contender.safe.findall(whole):
+            self._safe.update(scans_in(line))
+        return self._safe
 
     def pump(self, within: float) -> None:
         """Wait up to `within` seconds for messages, and take those that came."""
@@ -175,15 +230,18 @@ class Rig:
             if self.tap.messages == before:
                 return
 
-    def feed(self, count: int, per_second: float) -> set[Scan]:
+    def feed(
+        self, count: int, per_second: float, scanners: list[Scanner] | None = None
+    ) -> set[Scan]:
         """Send `count` scans at a steady pace, ports in turn; slower where they are not read."""
+        ports = scanners or self.scanners
         sent: set[Scan] = set()
         began = time.monotonic()
         limit = began + 2 * count / per_second + 5
         while len(sent) < count and time.monotonic() < limit:
             due = min(count, int((time.monotonic() - began) * per_second) + 1)
             for number in range(len(sent), due):
-                scanner = self.scanners[number % len(self.scanners)]
+                scanner = ports[number % len(ports)]
                 sent.update(scanner.scan())
             self.push()
             self.pump(0.001)

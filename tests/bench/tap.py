@@ -11,6 +11,7 @@ from tests.bench.tally import Tally
 
 TOPIC = "bench/scan"
 """Where contenders without topics of their own publish."""
+THINGSBOARD_TOPIC = "v1/gateway/telemetry"
 
 _STREAM = re.compile(rb'"id":"([0-9a-f-]{36})/(\d+)-(\d+)"')
 _WITHIN = 10.0  # seconds the broker may take to answer
@@ -54,7 +55,9 @@ class Tap:
         """Connect and subscribe; on return the broker has granted it."""
         sock = socket.create_connection(("127.0.0.1", self._port), _WITHIN)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.sendall(wire.connect("bench-tap") + wire.subscribe(TOPIC, ALL_TRANSACTIONS))
+        sock.sendall(
+            wire.connect("bench-tap") + wire.subscribe(TOPIC, THINGSBOARD_TOPIC, ALL_TRANSACTIONS)
+        )
         answers: list[tuple[int, bytes]] = []
         self._rest = b""
         while len(answers) < 2:

@@ -1,15 +1,23 @@
 """The bench counts right: contenders with known faults are caught, and sound ones are not."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.bench import wire
-from tests.bench.contenders import CONTENDERS, Contender, program, told_by
+from tests.bench import baseline, wire
+from tests.bench.baseline import Held
+from tests.bench.contenders import CONTENDERS, FLOOR, OURS, Contender, program, told_by
+from tests.bench.costs import wake_ups, written_bytes
 from tests.bench.faulty import SLOW
-from tests.bench.measures import Column, Figures, Measure, counted, crash, latency
+from tests.bench.measures import Figures, counted, crash, idle, latency, live
+from tests.bench.plan import Column, Measure
 from tests.bench.report import combined, table
 from tests.bench.rig import Rig, Trouble
+from tests.bench.slow_disk import COMPILER, SD_CARD_MS, slow_disk
 from tests.bench.tally import Tally, code
 from tests.bench.tap import BridgeStandIn
 
@@ -45,7 +53,7 @@ def test_an_ok_before_the_disk_is_found_out(tmp_path: Path) -> None:
 
 def test_the_time_a_scan_takes_is_measured(tmp_path: Path) -> None:
     with Rig(faulty("slow"), tmp_path / "rig", ports=1) as rig:
-        figures = latency(rig, scans=5)
+        figures = latency({"slow": rig}, scans=5)["slow"]
     assert SLOW * 1000 <= figures["p50_ms"] < 10 * SLOW * 1000
     assert figures["cpu_s_per_1000"] < SLOW * 1000, "sleeping is no work"
 
@@ -98,9 +106,13 @@ def test_the_bridges_stand_in_does_not_pass_over_a_gap() -> None:
 
 def test_a_table_has_medians_sums_and_ratios() -> None:
     columns = (Column("p50_ms", "p50 ms", 1, ratio=True), Column("lost", "lost", total=True))
-    measure = Measure("latency", 1, lambda rig, _: {}, columns)
+    measure = Measure("latency", "one at a time", 1, columns)
     rounds: dict[str, list[Figures]] = {
-        "floor-sqlite": [{"p50_ms": 2, "lost": 0}],
+        "floor-sqlite": [
+            {"p50_ms": 2, "lost": 0},
+            {"p50_ms": 30, "lost": 0},
+            {"p50_ms": 2, "lost": 0},
+        ],
         "scanpost": [{"p50_ms": 3, "lost": 1}, {"p50_ms": 90, "lost": 1}, {"p50_ms": 4, "lost": 0}],
         "dead": [],
     }
@@ -110,3 +122,102 @@ def test_a_table_has_medians_sums_and_ratios() -> None:
         ["scanpost", "4.0", "2.00", "2"],
         ["dead", "-", "-", "-"],
     ]
+
+
+def test_what_is_measured_at_once_is_counted_apart(tmp_path: Path) -> None:
+    with (
+        Rig(FLOORS[0], tmp_path / "floor", ports=1) as floor,
+        Rig(faulty("slow"), tmp_path / "slow", ports=1) as slow,
+    ):
+        figures = latency({"floor": floor, "slow": slow}, scans=5)
+    assert figures["slow"]["p50_ms"] >= SLOW * 1000
+    assert [each["scans"] for each in figures.values()] == [5, 5]
+    assert {scan for scan in floor.tap.tally.first if scan in slow.tap.tally.first}
+
+
+def test_who_does_nothing_neither_wakes_nor_writes(tmp_path: Path) -> None:
+    with Rig(FLOORS[1], tmp_path / "rig", ports=2) as rig:
+        figures = idle({"floor": rig}, seconds=0.5)["floor"]
+    assert figures["wake_ups_per_s"] <= 4
+    assert figures["written_kb"] == 0
+    assert figures["rss_mb"] > figures["pss_mb"] > 1
+
+
+RESTLESS = """
+import os, sys, time
+with open(sys.argv[1], "wb") as file:
+    while True:
+        time.sleep(0.01)
+        file.write(bytes(9999))
+        file.flush()
+        os.fsync(file.fileno())
+"""
+
+
+def test_waking_and_writing_are_seen(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", RESTLESS, str(tmp_path / "file")]) as process:
+        try:
+            end = time.monotonic() + 60
+            while wake_ups(process.pid) < 20 or not written_bytes(process.pid):
+                assert time.monotonic() < end
+                time.sleep(0.02)
+        finally:
+            process.kill()
+
+
+SYNC = """
+import os, time
+file = os.open("file", os.O_CREAT | os.O_WRONLY)
+began = time.perf_counter()
+for _ in range(5):
+    os.fsync(file), os.fdatasync(file)
+print(time.perf_counter() - began)
+"""
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
+def test_a_slow_disk_is_slow(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SYNC],
+        cwd=tmp_path,
+        env=os.environ | slow_disk(tmp_path),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert float(done.stdout) >= 10 * SD_CARD_MS / 1000
+
+
+def test_the_time_to_an_ok_is_taken_alone_and_beside_a_backlog(tmp_path: Path) -> None:
+    with Rig(FLOORS[1], tmp_path / "rig", ports=2, tell=True) as rig:
+        figures = live(rig, scans=5, rows=300, per_second=2000)
+    assert 0 < figures["alone_p95_ms"] < 1000
+    assert figures["lost"] == 0
+
+
+LESS = Column("p50_ms", "p50 ms", ratio=True, better="less", noise=0.1)
+MORE = Column("scans_per_s", "scans/s", better="more", noise=0.5)
+COUNT = Column("wake_ups", "wake-ups", better="less", noise=0.0, slack=1)
+MEASURE = Measure("speed", "speed", 1, (LESS, MORE, COUNT))
+
+
+def worse(p50: float, rate: float, wakes: float) -> list[str]:
+    ours = {"p50_ms": p50, "scans_per_s": rate, "wake_ups": wakes}
+    found = {"speed": {OURS: [ours], FLOOR: [{"p50_ms": 2.0}]}}
+    before = [Held("speed", "p50_ms", 1.5), Held("speed", "scans_per_s", 900)]
+    before += [Held("speed", "wake_ups", 0), Held("gone", "p50_ms", 1)]
+    return [each.held.column for each in baseline.regressions([MEASURE], found, before)]
+
+
+def test_only_what_is_worse_by_more_than_noise_is_a_regression() -> None:
+    assert worse(3.2, 700, 1) == []
+    assert worse(2.0, 5000, 0) == []
+    assert worse(3.4, 700, 1) == ["p50_ms"]
+    assert worse(3.2, 500, 1.5) == ["scans_per_s", "wake_ups"]
+
+
+def test_a_baseline_keeps_what_a_shorter_run_has_not_measured(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    baseline.save(path, [Held("idle", "rss_mb", 45.5), Held("latency", "p50_ms", 1.6)])
+    baseline.save(path, [Held("latency", "p50_ms", 1.5)])
+    assert baseline.load(path) == [Held("idle", "rss_mb", 45.5), Held("latency", "p50_ms", 1.5)]

@@ -5,7 +5,7 @@ Source: MQTT 3.1.1 (OASIS), sections 2.2 and 3.
 
 import struct
 
-CONNACK, PUBLISH, PUBACK = 2, 3, 4
+CONNACK, PUBLISH, PUBACK, SUBACK = 2, 3, 4, 9
 QOS_1 = 0x02
 
 
