@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, insert, null, select, update
+from sqlalchemy import CompoundSelect, Select, delete, insert, null, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.errors import LedgerFailed
 from bridge.inspection import Inspected, inspect_again, storable
-from bridge.schema import entry, parked, stream
+from bridge.schema import entry, parked, repeat, stream
 from bridge.turns import keys_of
+from contract.canonical import canonical
 from contract.envelope import Rows
 from contract.transactions import Reversal, Transaction
 from runtime.logs import event
@@ -111,6 +112,11 @@ class Intake:
                 select(entry.c.seq, entry.c.digest, entry.c.code)
                 .where(entry.c.stream == self._stream)
                 .where(entry.c.seq.between(*span))
+                .union_all(
+                    select(repeat.c.seq, repeat.c.digest, null())
+                    .where(repeat.c.stream == self._stream)
+                    .where(repeat.c.seq.between(*span))
+                )
             )
         if self._parked:
             known |= await self._digests(
@@ -138,7 +144,9 @@ class Intake:
                 return False
         return True
 
-    async def _digests(self, query: Select[Any]) -> dict[int, tuple[str, str | None]]:
+    async def _digests(
+        self, query: Select[Any] | CompoundSelect[Any]
+    ) -> dict[int, tuple[str, str | None]]:
         rows = await self._connection.execute(query)
         return {seq: (digest, code) for seq, digest, code in rows}
 
@@ -153,11 +161,56 @@ class Intake:
 
     async def _append(self, found: Sequence[Inspected]) -> None:
         known = await known_to(self._connection, found)
-        await self._connection.execute(
-            insert(entry), [record_of(row, self._stream, self._now, known) for row in found]
-        )
+        same = await self._repeats(found, known)
+        if same:
+            await self._connection.execute(insert(repeat), list(same.values()))
+            event(
+                log,
+                logging.INFO,
+                "rows that are in the ledger already came in a new stream",
+                gateway=self.gateway,
+                epoch=str(self.epoch),
+                rows=len(same),
+            )
+        fresh = [row for row in found if row.seq not in same]
+        if fresh:
+            await self._connection.execute(
+                insert(entry), [record_of(row, self._stream, self._now, known) for row in fresh]
+            )
+            self.grown = True
         self._upto = found[-1].seq
-        self.grown = True
+
+    async def _repeats(
+        self, found: Sequence[Inspected], known: "Known"
+    ) -> dict[int, dict[str, Any]]:
+        """Return, by seq, records of the rows that say what an entry of that id says already.
+
+        Only their place differs: the gateway had to begin a new stream, and was not sure of them.
+        Within one stream an id that comes under two numbers is a fault, and no repeat.
+        """
+        numbers = {
+            row.seq: known.numbers[str(row.transaction.id)]
+            for row in found
+            if row.transaction is not None and str(row.transaction.id) in known.numbers
+        }
+        if not numbers:
+            return {}
+        rows = await self._connection.execute(
+            select(entry.c.number, entry.c.body).where(
+                entry.c.number.in_(numbers.values()), entry.c.stream != self._stream
+            )
+        )
+        said = {number: _content(body) for number, body in rows}
+        return {
+            row.seq: {
+                "stream": self._stream,
+                "seq": row.seq,
+                "digest": row.digest,
+                "entry": numbers[row.seq],
+            }
+            for row in found
+            if row.seq in numbers and said.get(numbers[row.seq]) == _content(row.body)
+        }
 
     async def _park(self, found: Sequence[Inspected]) -> None:
         there = set(
@@ -227,6 +280,12 @@ async def known_to(connection: AsyncConnection, found: Iterable[Inspected]) -> K
     query = select(entry.c.id, entry.c.number, entry.c.turns).where(entry.c.id.in_(named))
     rows = (await connection.execute(query)).all() if named else []
     return Known({row.id: row.number for row in rows}, {row.id: row.turns for row in rows})
+
+
+def _content(body: str) -> str:
+    """Return what a stored row says, whatever its place in a stream."""
+    value = json.loads(body)
+    return canonical({name: each for name, each in value.items() if name not in {"epoch", "seq"}})
 
 
 def _names(transaction: Transaction) -> tuple[UUID, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, true
+from sqlalchemy import delete, desc, func, insert, select, true
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,7 +41,7 @@ from bridge.migrations import check, migrate
 from bridge.modes import Mode, Modes, Scope
 from bridge.posting import Attempt, Member, Result
 from bridge.reading import Queue
-from bridge.schema import entry, parked, poison, stream
+from bridge.schema import entry, parked, poison, repeat, stream
 from bridge.shadow import Planned
 from contract.envelope import Ack, Rejected, Rows
 from runtime.clock import Clock
@@ -583,13 +583,29 @@ async def _word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
     newest = await connection.scalar(
         select(func.max(stream.c.id)).where(stream.c.gateway == gateway)
     )
-    first_open = await connection.scalar(
-        select(func.min(entry.c.seq)).where(entry.c.stream == mine.id, entry.c.decided_at.is_(None))
-    )
+    # A row that came again in a new stream is as far as the entry it is the same as.
+    undecided = select(entry.c.number).where(entry.c.decided_at.is_(None))
+    open_seqs = [
+        await connection.scalar(query)
+        for query in (
+            select(func.min(entry.c.seq)).where(
+                entry.c.stream == mine.id, entry.c.decided_at.is_(None)
+            ),
+            select(func.min(repeat.c.seq)).where(
+                repeat.c.stream == mine.id, repeat.c.entry.in_(undecided)
+            ),
+        )
+    ]
+    first_open = min((seq for seq in open_seqs if seq is not None), default=None)
     dead = await connection.execute(
         select(entry.c.seq, entry.c.code, entry.c.text)
         .where(entry.c.stream == mine.id, entry.c.code.is_not(None))
-        .order_by(entry.c.seq.desc())
+        .union_all(
+            select(repeat.c.seq, entry.c.code, entry.c.text)
+            .join(entry, entry.c.number == repeat.c.entry)
+            .where(repeat.c.stream == mine.id, entry.c.code.is_not(None))
+        )
+        .order_by(desc("seq"))
         .limit(MAX_REJECTED)
     )
     ack = Ack(

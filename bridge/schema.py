@@ -108,6 +108,18 @@ parked = Table(
 )
 """Rows that came before an earlier one did."""
 
+repeat = Table(
+    "repeat",
+    metadata,
+    Column("stream", _Number, ForeignKey("stream.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("entry", _Number, ForeignKey("entry.number"), nullable=False),
+    Index("ix_repeat_entry", "stream", "entry"),
+)
+"""Rows that say what an entry says already: a gateway that had to begin a new stream sends again
+what it is not sure of. They advance the watermark, and nothing is booked."""
+
 poison = Table(
     "poison",
     metadata,
