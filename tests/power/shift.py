@@ -56,7 +56,8 @@ class Shift:
         for code in self.codes:
             for _ in range(_TRIES):
                 if not up:
-                    up = self._restart(plan, code)
+                    up = self._restart(plan)
+                    self._look_for(code)
                     if code in self.told:
                         break
                 if not up:
@@ -73,18 +74,15 @@ class Shift:
                 else:
                     self._trouble(plan, code)
             assert code in self.told, f"{code} was never taken:\n{self.desk.log}"
-        self._wait_for_the_office()
+        self._wait_for_the_office(plan)
 
     def _trouble(self, plan: Plan, code: str) -> None:
         self.refused[code] += 1
         if plan.lasts is not None and sum(self.refused.values()) + self.restarts > 1:
             plan.lasts.unlink(missing_ok=True)
 
-    def _restart(self, plan: Plan, code: str) -> bool:
-        """Start again; take what it says was recorded last for the answer to `code`.
-
-        Trouble that lasts is there from the first call on. The second start finds it gone.
-        """
+    def _restart(self, plan: Plan) -> bool:
+        """Start again. Trouble that lasts is there from the first call on, but only once more."""
         self.ends.append(self.desk.code)
         again = None
         if plan.lasts is not None and plan.lasts.exists():
@@ -92,19 +90,23 @@ class Shift:
                 plan.lasts.unlink()
             again = Plan(plan.store, fail=1, error=plan.error, lasts=plan.lasts)
         self.restarts += 1
-        up = self.desk.start(again)
+        return self.desk.start(again)
+
+    def _look_for(self, code: str) -> None:
+        """Take what the gateway says was recorded last for the answer to `code`."""
         last = [each for each in self.desk.this_life if each.event == "signal attention"]
         if last and code in last[-1].text:
             [self.told[code]] = last[-1].seqs
             self.announced += 1
-        return up
 
-    def _wait_for_the_office(self) -> None:
+    def _wait_for_the_office(self, plan: Plan) -> None:
         if self.office is None:
             return
         end = time.monotonic() + _DRAINED_WITHIN
-        while self.stream.upto < SCANS and self.desk.alive:
+        while self.stream.upto < SCANS:
             assert time.monotonic() < end, f"the office has not got it all:\n{self.desk.log}"
+            if not self.desk.alive:
+                self._restart(plan)
             self.desk.listen(0.02)
         end = time.monotonic() + _LINGER
         while self.desk.alive and time.monotonic() < end:
