@@ -126,9 +126,8 @@ def _state(each: Standing) -> Literal["open", "done", "over"]:
 
 
 def plain(value: Decimal) -> str:
-    """Write a quantity without an exponent and without zeros that say nothing."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    """Write a quantity without an exponent, with the digits it has."""
+    return f"{value:f}"
 
 
 def moved_table(moved: Moved) -> tuple[Progress, ...]:

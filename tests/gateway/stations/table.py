@@ -86,6 +86,8 @@ class Table:
         self.signals: list[Signal] = []
         self.stored: list[tuple[uuid.UUID, Event]] = []
         """Everything that was booked, with its id, reversals too."""
+        self.evidence: tuple[Evidence, ...] = ()
+        """What the job gave with the last step, in place of the one scan or weight."""
         self._undoable: list[tuple[uuid.UUID, Event]] = []
 
     @property
@@ -180,7 +182,7 @@ class Table:
             assert step.signal.todo, f"{step.signal.text!r} does not say what to do"
         if step.signal.kind == "not_ok":
             assert step.events == (), "what is refused books nothing"
-        self.state = step.state
+        self.state, self.evidence = step.state, step.evidence
         self.signals.append(step.signal)
         for event in step.events:
             # As it would travel: what the contract does not take must not come this far.
