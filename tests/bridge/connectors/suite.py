@@ -218,7 +218,7 @@ class ConnectorSuite(ABC):
         assert type(config).model_config.get("frozen") is True
 
     @settings(
-        max_examples=100,
+        max_examples=60,
         suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
     )
     @given(value=transactions)

@@ -44,6 +44,7 @@ def texts(folder: Path) -> list[str]:
 
 class TestOfJsonLines(ConnectorSuite):
     name = "files"
+    many = 40
 
     def config(self, url: str, folder: Path) -> Config:
         return config_of(folder)
