@@ -240,7 +240,8 @@ def test_a_unit_that_changes_in_mid_stream_is_believed(name: str, setting: Setti
     assert found == [says for each in turns for says in each.says]
 
 
-_FIGURE = re.compile(rb"[0-9][0-9.,]{2,}")
+# Shorter runs of digits without a point are codes of a status.
+_FIGURE = re.compile(rb"[0-9]*[.,][0-9]+|[0-9]{5,}")
 
 
 def other_digits(frame: bytes) -> Iterator[bytes]:
