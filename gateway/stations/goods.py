@@ -5,11 +5,12 @@ it. Without one, labels are taken at their word.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
-from contract.identifiers import Gs1, Gtin, Hibc, Identifier, Mh10, Tracking, Unknown
+from contract.identifiers import MAX_NAME, Gs1, Gtin, Hibc, Identifier, Mh10, Tracking, Unknown
 from contract.reference import ItemRecord
 from contract.values import Item, Line, Quantity
 from gateway.phrases import say
@@ -144,6 +145,30 @@ def goods(
         label.best_before,
         label.sscc,
     )
+
+
+def completed(
+    what: Goods, lack: Literal["lot", "serial", "expiry"], found: Identifier
+) -> Goods | None:
+    """Return `what` with the one thing that a further scan says of it; None where it does not.
+
+    A lot or serial number may stand alone as text, a date as 2027-03-31.
+    """
+    label = on_label(found) if isinstance(found, Gs1 | Hibc | Mh10) else None
+    if lack == "expiry":
+        day = label.expiry if label else _day(found.text)
+        return None if day is None else replace(what, expiry=day)
+    text = getattr(label, lack) if label else found.text if isinstance(found, Unknown) else None
+    if text is None or not 1 <= len(text) <= MAX_NAME:
+        return None
+    return replace(what, lot=text) if lack == "lot" else replace(what, serial=text)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
+    except ValueError:
+        return None
 
 
 _SCAN_ITEM = say("Scan an item.")

@@ -8,7 +8,6 @@ tolerance a supervisor.
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -18,22 +17,18 @@ from contract.identifiers import (
     Badge,
     Command,
     Document,
-    Gs1,
-    Hibc,
     Identifier,
     Location,
-    Mh10,
     Quantity,
     Reason,
     Sscc,
-    Unknown,
 )
 from contract.transactions import Event, Receipt, Weighing
 from contract.values import Document as DocumentName
 from contract.values import Evidence, Item, Line, Weight
 from contract.values import Quantity as Amount
 from gateway.phrases import say
-from gateway.stations.goods import MOST, ON_GOODS, Goods, NoGoods, goods
+from gateway.stations.goods import MOST, ON_GOODS, Goods, NoGoods, completed, goods
 from gateway.stations.job import Given, Scanned, Shift, Signal, SignalKind, Step, View, Weighed
 from gateway.stations.labels import on_label
 from gateway.stations.masses import convert
@@ -440,9 +435,9 @@ class _Job:
         waiting = replace(waiting, evidence=(*waiting.evidence, evidence))
         match waiting.ask:
             case "lot" | "serial" | "expiry":
-                said = _said(waiting.ask, found)
-                if said is not None:
-                    return self._proceed(replace(waiting, goods=said(waiting.goods)))
+                more = completed(waiting.goods, waiting.ask, found)
+                if more is not None:
+                    return self._proceed(replace(waiting, goods=more))
             case "badge" if isinstance(found, Badge):
                 return self._allow(waiting, found.operator)
             case _:
@@ -591,38 +586,3 @@ class _Job:
 
 def _in(line: Line, sscc: str | None) -> Line:
     return line if sscc is None else line.model_copy(update={"sscc": sscc})
-
-
-def _said(ask: Ask, found: Identifier) -> "_Fill | None":
-    """Return what a scan says of the item in hand; None where it does not say it."""
-    label = on_label(found) if isinstance(found, Gs1 | Hibc | Mh10) else None
-    if ask == "expiry":
-        day = label.expiry if label else _day(found.text)
-        return None if day is None else _Fill(expiry=day)
-    text = getattr(label, ask) if label else found.text if isinstance(found, Unknown) else None
-    if text is None or not 1 <= len(text) <= _MAX_NAME:
-        return None
-    return _Fill(lot=text) if ask == "lot" else _Fill(serial=text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Fill:
-    lot: str | None = None
-    serial: str | None = None
-    expiry: date | None = None
-
-    def __call__(self, what: Goods) -> Goods:
-        return replace(
-            what,
-            lot=self.lot or what.lot,
-            serial=self.serial or what.serial,
-            expiry=self.expiry or what.expiry,
-        )
-
-
-def _day(text: str) -> date | None:
-    """Read a date written as 2027-03-31."""
-    try:
-        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
-    except ValueError:
-        return None
