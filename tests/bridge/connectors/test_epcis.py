@@ -83,7 +83,7 @@ class TestOfEpcis(ConnectorSuite):
     secrets: ClassVar[tuple[str, ...]] = (TOKEN,)
 
     def config(self, url: str, folder: Path) -> Config:
-        http = {"timeout": 0.5, "settle": 0.1}
+        http = {"timeout": 20, "settle": 0.1}
         return config_of(url=f"{url}/epcis", token_file=token_in(folder), http=http)
 
     @contextlib.asynccontextmanager

@@ -62,7 +62,7 @@ def config_of(url: str, folder: Path, **more: Any) -> Config:
             "counted_whole": ["STORE"],
             "reasons": {"lost": "shrinkage"},
             "set_aside": {"broken": "damaged"},
-            "http": {"timeout": 0.5, "settle": 0.1},
+            "http": {"timeout": 20, "settle": 0.1},
             **more,
         }
     )

@@ -62,7 +62,7 @@ class TestOfWebhook(ConnectorSuite):
             url + "/in/${event.type}",
             document="data.number",
             rules=[{"status": "200", "field": "status", "equals": "busy", "means": "later"}],
-            http={"timeout": 0.5, "settle": 0.1},
+            http={"timeout": 20, "settle": 0.1},
             **secret_files(folder),
         )
 
