@@ -51,6 +51,7 @@ from contract.codes.gs1 import (
     GS,
     Message,
     definition_of,
+    glued,
     read_brackets,
     read_elements,
     read_pairs,
@@ -179,13 +180,13 @@ def _identify(text: str, symbology: str | None, rules: Rules, year: int) -> Iden
         return _link(text, year)
     if symbology in GS1_CARRIERS:
         parcel = _gs1_parcel(text, rules)
-        return parcel or _gs1(text, _bracketed(text, year) or read_elements(text, year))
+        return parcel or _scanned_gs1(text, rules, year)
     found = (
         _card(text, rules)
         or _publication(text, symbology)
         or _numbers(text, symbology, rules)
         or (_gs1_parcel(text, rules) if GS in text else None)
-        or _bare_gs1(text, symbology, year)
+        or _bare_gs1(text, symbology, rules, year)
         or _hibc(text, year)
         or _parcel(text, symbology, rules)
         or _unknown(text, *_doubts(text, symbology))
@@ -358,7 +359,18 @@ def _enriched(found: Identifier, rules: Rules) -> Identifier:
     )
 
 
-def _bare_gs1(text: str, symbology: str | None, year: int) -> Identifier | None:
+def _scanned_gs1(text: str, rules: Rules, year: int) -> Identifier:
+    typed = _bracketed(text, year)
+    return _gs1(text, typed) if typed else _unglued(text, read_elements(text, year), rules)
+
+
+def _unglued(text: str, message: Message, rules: Rules) -> Identifier:
+    """Refuse what may be two elements in one, where the separator between them may be lost."""
+    doubt = glued(message) if rules.separators == "dropped" and GS not in text else None
+    return _unknown(text, *message.problems, doubt) if doubt else _gs1(text, message)
+
+
+def _bare_gs1(text: str, symbology: str | None, rules: Rules, year: int) -> Identifier | None:
     """An element string whose carrier is not known: typed, or from a scanner without AIM ids."""
     if symbology is not None:
         return None
@@ -375,7 +387,7 @@ def _bare_gs1(text: str, symbology: str | None, year: int) -> Identifier | None:
         return None
     message = read_elements(text, year)
     if not message.problems:
-        return _gs1(text, message)
+        return _unglued(text, message, rules)
     # Digits only and of the right length, but for the check digit: worth a word to the operator.
     nearly = (
         is_digits(text)

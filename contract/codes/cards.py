@@ -86,6 +86,9 @@ class Rules(Frozen):
     gtin_in_plain_codes: bool = True
     """Whether 12, 13 or 14 digits with a right check digit are a GTIN in Code 39, plain Code 128
     and other symbologies that promise nothing about their content."""
+    separators: Literal["sent", "dropped"] = "sent"
+    """Whether each scanner here sends the separator (FNC1, as GS) within a GS1 code. `dropped`:
+    some keyboard cannot type it; a code is then refused where its last value may hold more."""
     in_store_country: Country | None = None
     """Whose rules say what in-store numbers (EAN 02, 20 to 29) hold; without it nobody's do."""
     in_store: Annotated[tuple[InStoreLayout, ...], Field(max_length=64)] = ()

@@ -165,6 +165,31 @@ def read_elements(text: str, this_year: int = REFERENCE_YEAR) -> Message:
     return _message(elements, rest, problems, this_year)
 
 
+def glued(message: Message) -> str | None:
+    """Say why the last value may hold more elements, if separators get lost; None if it cannot.
+
+    Whether they do is for who knows the scanner: ``10ABC21XYZ`` is a good lot number too.
+
+    Args:
+        message: of an element string without any separator in it.
+
+    >>> glued(read_elements("10ABC21XYZ"))
+    '(10) may hold (21) too: no separator came'
+    >>> glued(read_elements("10ABC"))
+    """
+    last = message.elements[-1] if message.elements else None
+    known = definition_of(last.ai) if last else None
+    if last is None or known is None or known.fixed or last.fault:
+        return None
+    present = {element.ai for element in message.elements}
+    for at in range(1, len(last.value)):
+        behind = read_elements(last.value[at:], message.this_year)
+        inner = {element.ai for element in behind.elements}
+        if inner and not behind.problems and not inner & present:
+            return f"({last.ai}) may hold ({behind.elements[0].ai}) too: no separator came"
+    return None
+
+
 def read_brackets(text: str, this_year: int = REFERENCE_YEAR) -> Message | None:
     r"""Read the form people read and type, ``(01)05901234123457(10)LOT7``, or None if it is not.
 

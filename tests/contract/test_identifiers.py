@@ -136,6 +136,25 @@ def test_eight_digits_of_a_plain_symbology_are_an_internal_number() -> None:
     assert read("]C096385074").kind == "unknown"
 
 
+@pytest.mark.parametrize("front", ["]C1", "]d2", ""])
+def test_where_separators_get_lost_two_elements_are_not_glued_to_one(front: str) -> None:
+    dropped = Rules(separators="dropped")
+    item = front + "0105901234123457"
+
+    def read_dropped(text: str) -> Identifier:
+        return identify(text.encode(), rules=dropped, today=date(2026, 11, 23))
+
+    refused = read_dropped(item + "10ABC21XYZ")
+    assert isinstance(refused, Unknown)
+    assert refused.problems == ("(10) may hold (21) too: no separator came",)
+    for sound in ("10ABC", "10ABC" + GS + "21XYZ", "1726020010LOT7", "3103001250"):
+        assert read_dropped(item + sound).kind == "gs1", sound
+    # Where all scanners send them, that is a lot number.
+    sent = identify((item + "10ABC21XYZ").encode())
+    assert isinstance(sent, Gs1)
+    assert sent.lot == "ABC21XYZ"
+
+
 def test_an_add_on_that_comes_alone_says_what_it_is() -> None:
     issue, price = read("]E105"), read("]E252495")
     assert isinstance(issue, AddOn)

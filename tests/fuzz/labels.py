@@ -170,7 +170,7 @@ def spoilt(r: random.Random, text: str) -> str:
 LAYOUT = InStoreLayout(pattern="21IIIIICVVVV", holds="price", decimals=2)
 RULES = (
     Rules(),
-    Rules(in_store_country="de", in_store=(LAYOUT,)),
+    Rules(in_store_country="de", in_store=(LAYOUT,), separators="dropped"),
     Rules(in_store_country="se", carriers=("ups",), gtin_in_plain_codes=False),
 )
 
