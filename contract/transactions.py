@@ -98,6 +98,8 @@ class Shipment(Frozen):
     packages: Annotated[tuple[Package, ...], Field(min_length=1, max_length=200)]
     lines: Annotated[tuple[Line, ...], Field(max_length=200)] = ()
     from_location: Text | None = None
+    reason: Text | None = None
+    """Why less left than was ordered."""
 
 
 class Transfer(_Movement):

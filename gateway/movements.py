@@ -5,7 +5,7 @@ show what is open although the ERP is hours behind, and two stations of one gate
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -126,10 +126,3 @@ def _add(sums: _Sums, line: Line, sign: int) -> None:
         sums.serials[serial] = sums.serials.get(serial, 0) + sign
         if not sums.serials[serial]:
             del sums.serials[serial]
-
-
-def serials_of(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
-    """Yield (SKU or GTIN, serial number) of each line that has one."""
-    for line in lines:
-        if line.serial is not None:
-            yield name_of(line), line.serial

@@ -5,6 +5,7 @@ it. Without one, labels are taken at their word.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -145,6 +146,13 @@ def goods(
         label.best_before,
         label.sscc,
     )
+
+
+def serials_of(lines: Iterable[Line]) -> Iterator[tuple[str, str]]:
+    """Yield (SKU, or GTIN where there is none; serial number) of each line that has one."""
+    for line in lines:
+        if line.serial is not None:
+            yield line.item.sku or line.item.gtin or "", line.serial
 
 
 def completed(
