@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
 from pydantic import ValidationError
 
+from bridge import wire
 from bridge.connectors.tryton.answers import Answer
 from bridge.connectors.tryton.config import Config
 from bridge.connectors.tryton.verdict import MAX_TEXT, SETTING_WRONG, Stopped, judge
@@ -95,6 +97,8 @@ class Rest:
         if values is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(values, default=_encode).encode()
+        # The key is in a header, and no header is told
+        wire.sent(f"{method} {path}?{urlencode(query)}", data.decode() if data else "")
         try:
             async with self._session.request(
                 method,
@@ -105,10 +109,12 @@ class Rest:
                 allow_redirects=False,  # a redirected POST would turn into a GET
             ) as response:
                 body = await _body(response)
+                wire.heard(str(response.status), (body or b"").decode(errors="replace"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Stopped(TryLater(f"Tryton is not reachable: {error}"[:MAX_TEXT])) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             why = f"{method} {path}: no answer: {error!r}"[:MAX_TEXT]
+            wire.heard(why)
             raise Stopped(Unknown(why) if writes else TryLater(why)) from error
         if response.status == 200 and body is not None:
             try:

@@ -17,6 +17,7 @@ import pytest
 from bridge.connector import Connector
 from bridge.connectors.tryton import Config, connect
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
+from bridge.wire import recording
 from contract.transactions import Transaction
 from contract.values import Item
 from tests.tryton.line import Line, When
@@ -116,6 +117,17 @@ async def test_several_lines_lots_and_weights_are_one_shipment(tryton: Tryton) -
     assert lots["A7"] == (day.isoformat(), None)
     assert lots["B8"] == (None, day.isoformat())
     assert tryton.office.on_hand("beans") == beans + 12.35
+
+
+async def test_what_is_sent_and_heard_is_told_without_the_key(tryton: Tryton, once: Once) -> None:
+    with recording() as notes:
+        once.check(await deliver(tryton, once.receipt))
+
+    said = "\n".join(note.text for note in notes)
+    assert f'"reference": "{once.receipt.id}"' in said
+    assert [note.way for note in notes] == ["sent", "heard"] * (len(notes) // 2)
+    assert any(note.text.startswith("POST stock.shipment.in/") for note in notes)
+    assert str(tryton.settings()["api_key"]) not in said
 
 
 async def test_a_lot_that_is_known_is_used_and_completed(tryton: Tryton) -> None:
