@@ -57,6 +57,16 @@ class Store(Table):
     """On a local disk that honours fsync; never on tmpfs or a network share."""
     keep_rows: int = Field(default=10_000, ge=100, le=1_000_000)
     """Confirmed rows to keep for people to look at. Unconfirmed rows are never deleted."""
+    reserve_mb: int = Field(default=8, ge=0, le=1000)
+    """Room put by for the day the disk is full: 8 MB are some 5,000 scans. 0 for none."""
+    floor_mb: int = Field(default=50, ge=0, le=100_000)
+    """Free disk below which confirmed rows give way to new scans."""
+    answer_within: float = Field(default=1.5, ge=0.2, le=10)
+    """Seconds after which a scan is not-OK because the disk does not answer."""
+    new_stream: Literal["by itself", "when told"] = "by itself"
+    """What a gateway does that finds its store to be a copy (restored backup, cloned card): begin a
+    new stream, or go on storing until somebody runs `scanpost outbox new-epoch`. A damaged store
+    begins one in any case."""
 
 
 class Web(Table):

@@ -18,16 +18,19 @@ from contract.transactions import Transaction
 from gateway.bench import Bench
 from gateway.book import Book
 from gateway.commands import Commands
-from gateway.config import Gateway
+from gateway.config import Gateway, Store
 from gateway.devices import Supervisor
 from gateway.forwarder import Forwarder, OnConnected
 from gateway.health import Health
 from gateway.intake import Intake
-from gateway.outbox import Outbox, open_outbox
+from gateway.outbox import Outbox, Settings, open_outbox
+from gateway.phrases import say
 from gateway.signals import Signals, Told
+from gateway.stations.job import Signal
 from gateway.whereabouts import Whereabouts
 from runtime.clock import Clock
 from runtime.logs import event
+from runtime.machine import this_machine
 from runtime.mqtt import Connection
 from runtime.systemd import notify_ready, notify_stopping, watchdog
 
@@ -45,7 +48,7 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
         ExceptionGroup: of `StoreFailed`, when the disk failed while running.
     """
     clock = clock or Clock()
-    async with open_outbox(config.store.path) as outbox:
+    async with open_outbox(config.store.path, _settings(config.store)) as outbox:
         topics = Topics(config.site, config.gateway)
         signals = Signals()
         signals.listen(_log_signal)
@@ -85,6 +88,7 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             for device in bench.station.devices
         ]
         await _resume(health, outbox, book)
+        _say_what_ended(outbox, signals, health)
         async with _page(config, health, signals, forwarder, outbox), asyncio.TaskGroup() as tasks:
             tasks.create_task(outbox.write(), name="write the outbox")
             tasks.create_task(
@@ -139,6 +143,36 @@ async def _resume(health: Health, outbox: Outbox, book: Book) -> None:
     for bench in health.benches:
         name = bench.station.name
         bench.resume([each for each in newest if each.station == name], stood.get(name))
+
+
+def _settings(store: Store) -> Settings:
+    return Settings(
+        within=store.answer_within,
+        reserve=store.reserve_mb * 1_000_000,
+        floor=store.floor_mb * 1_000_000,
+        machine=this_machine(),
+        renews=store.new_stream == "by itself",
+    )
+
+
+def _say_what_ended(outbox: Outbox, signals: Signals, health: Health) -> None:
+    """Tell every station of a damaged store, until a person has seen to it."""
+    ended = outbox.unseen
+    if ended is None or ended.cause != "damage":
+        return
+    text = say("The store was damaged: {taken} scans were saved", taken=ended.taken)
+    todo = say("Go on. Support looks into what happened.")
+    if ended.lost:
+        text = say(
+            "The store was damaged: {lost} scans are lost, {taken} were saved",
+            lost=ended.lost,
+            taken=ended.taken,
+        )
+        todo = say("Call support before you go on: what was scanned last must be checked.")
+    for bench in health.benches:
+        signals.tell(
+            bench.station.name, Signal("not_ok" if ended.lost else "attention", text, todo)
+        )
 
 
 def _beside(health: Health, commands: Commands) -> OnConnected:

@@ -87,6 +87,18 @@ TABLE = (
         _one(lambda s: s.disk_free_bytes),
     ),
     _Row(
+        "scanpost_gateway_disk_days",
+        GaugeMetricFamily,
+        "Days of scans that fit on that disk while the bridge takes none.",
+        lambda s: [] if s.disk_days is None else [({}, s.disk_days)],
+    ),
+    _Row(
+        "scanpost_gateway_room_put_by",
+        GaugeMetricFamily,
+        "1 while the room put by for a full disk is untouched.",
+        _one(lambda s: s.room_put_by),
+    ),
+    _Row(
         "scanpost_gateway_signals_total",
         CounterMetricFamily,
         "Signals given to operators.",

@@ -24,7 +24,7 @@ import aiosqlite
 from contract.canonical import digest
 from contract.envelope import Ack, Rejected
 from gateway.errors import StoreDamaged, StoreFailed, StoreFull, StoreSlow, StoreSuperseded
-from gateway.renewal import note_renewal, renewed
+from gateway.renewal import note_renewal, renewed, unseen_of
 from gateway.reserve import Reserve
 from gateway.rows import (
     SELECT_ROWS,
@@ -146,6 +146,11 @@ class Outbox:
     def room_put_by(self) -> bool:
         """Whether there is room left for the day the disk is full; True if none is wanted."""
         return not self._reserve.wanted
+
+    @property
+    def unseen(self) -> Ended | None:
+        """The stream that ended here last, until a person says to have seen that."""
+        return unseen_of(self._path, self.past)
 
     @property
     def standing(self) -> Standing:

@@ -88,6 +88,30 @@ def past_at(path: Path) -> tuple[Ended, ...]:
     return ()
 
 
+def unseen_of(path: Path, past: tuple[Ended, ...]) -> Ended | None:
+    """Return the last of `past` unless `see` was called since."""
+    if not past:
+        return None
+    try:
+        seen = int(_seen(path).read_text("ascii"))
+    except (OSError, ValueError):
+        seen = 0
+    return past[-1] if seen < len(past) else None
+
+
+def see(path: Path, past: tuple[Ended, ...]) -> None:
+    """Note that a person has seen what ended; beside the store, which others may have open.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    _seen(path).write_text(str(len(past)), "ascii")
+
+
+def _seen(path: Path) -> Path:
+    return path.with_name(f"{path.name}.seen")
+
+
 def _note(path: Path) -> Path:
     return path.with_name(f"{path.name}.renew")
 
