@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, literal, select, tuple_, update
+from sqlalchemy import String, bindparam, delete, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.inspection import storable
@@ -45,14 +45,21 @@ def wire_of(text: str | None) -> list[dict[str, str]]:
     return [{"way": way, "text": said} for way, said in json.loads(text)] if text else []
 
 
-async def open_rows(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write down that deliveries begin: entry, count, round, began_at."""
-    await connection.execute(insert(attempt), list(rows))
-
-
-_CLOSE = (
+_BEGIN = insert(attempt).from_select(
+    ["entry", "count", "round", "began_at"],
+    select(
+        entry.c.number,
+        entry.c.attempts,
+        bindparam("together", type_=String),
+        bindparam("now", type_=attempt.c.began_at.type),
+    ).where(entry.c.number.in_(bindparam("numbers", expanding=True))),
+)
+_END = (
     update(attempt)
-    .where(attempt.c.entry == bindparam("of"), attempt.c.count == bindparam("at"))
+    .where(
+        attempt.c.entry.in_(bindparam("numbers", expanding=True)),
+        attempt.c.count == bindparam("at"),
+    )
     .values(
         {
             name: bindparam(name)
@@ -62,16 +69,32 @@ _CLOSE = (
 )
 
 
-async def close_rows(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write down what came of them: `of`, `at`, and every column that was open."""
-    await connection.execute(_CLOSE, list(rows))
-    for row in rows:
-        if row["at"] > KEPT_FIRST + KEPT_LAST:
+async def open_rows(
+    connection: AsyncConnection, numbers: Sequence[int], together: str, now: datetime
+) -> None:
+    """Write down that deliveries begin, in one round, of entries that count them already."""
+    await connection.execute(_BEGIN, {"numbers": list(numbers), "together": together, "now": now})
+
+
+async def close_rows(
+    connection: AsyncConnection, rows: Sequence[tuple[int, int, dict[str, Any]]]
+) -> None:
+    """Write down what came of them: entry, count, and every column that was open.
+
+    Most of a batch say the same: those are one statement.
+    """
+    alike: dict[tuple[int, tuple[Any, ...]], list[int]] = {}
+    for number, count, values in rows:
+        alike.setdefault((count, tuple(values.items())), []).append(number)
+    for (count, said), numbers in alike.items():
+        await connection.execute(_END, {"numbers": numbers, "at": count} | dict(said))
+    for number, count, _ in rows:
+        if count > KEPT_FIRST + KEPT_LAST:
             await connection.execute(
                 delete(attempt).where(
-                    attempt.c.entry == row["of"],
+                    attempt.c.entry == number,
                     attempt.c.count > KEPT_FIRST,
-                    attempt.c.count <= row["at"] - KEPT_LAST,
+                    attempt.c.count <= count - KEPT_LAST,
                 )
             )
 

@@ -24,6 +24,7 @@ MAX_WHO = 100
 MAX_DETAIL = 16_000
 """Characters of one row's detail: a hundred amendments of one document, or a whole mode table."""
 _PAGE = 1_000
+_NEWEST = select(func.max(audit.c.number))
 _ONE_AT_A_TIME = 7_205_759_403  # any number nobody else uses for an advisory lock on this database
 
 
@@ -90,7 +91,7 @@ async def record_new(connection: AsyncConnection, now: datetime, deed: Deed) -> 
 
 async def newest(connection: AsyncConnection) -> int:
     """Return the number of the newest row: it tells that something was decided."""
-    return await connection.scalar(select(func.max(audit.c.number))) or 0
+    return await connection.scalar(_NEWEST) or 0
 
 
 async def verify(connection: AsyncConnection, expected: str | None = None) -> Verdict:

@@ -43,7 +43,7 @@ WINDOW = 100_000
 live stands in line beside any backlog that is smaller."""
 PAGE = 500
 """Entries read at once."""
-BATCH = 50
+BATCH = 100
 """Deliveries in one transaction of a target that takes batches: what a crash makes ambiguous."""
 DELIVER_WITHIN = 300.0
 """Seconds after which a connector that does not come back is taken for lost."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
-from sqlalchemy import Integer, bindparam, or_, select, update
+from sqlalchemy import BindParameter, Integer, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge import attempts
@@ -51,6 +51,29 @@ class Result:
     """The version of that mapping."""
 
 
+_NUMBERS: BindParameter[int] = bindparam("numbers", expanding=True)
+# Put together once: putting a statement together costs as much as running it.
+_OPEN = (
+    select(
+        entry.c.number,
+        entry.c.body,
+        entry.c.state,
+        entry.c.attempts,
+        entry.c.received_at,
+        amendment.c.changes,
+    )
+    .outerjoin(amendment, amendment.c.entry == entry.c.number)
+    .where(entry.c.number.in_(_NUMBERS), entry.c.decided_at.is_(None))
+    .order_by(entry.c.number, amendment.c.number)
+    .with_for_update(of=entry)
+)
+_BEGIN = (
+    update(entry)
+    .where(entry.c.number.in_(_NUMBERS))
+    .values(state="sending", attempts=entry.c.attempts + 1, next_try=None)
+)
+
+
 async def begin(
     connection: AsyncConnection, numbers: Sequence[int], now: datetime
 ) -> list[Attempt]:
@@ -58,14 +81,14 @@ async def begin(
 
     Left out: entries that are decided by now, and a reversal of what is still to be booked.
     """
-    rows = await connection.execute(
-        select(entry.c.number, entry.c.body, entry.c.state, entry.c.attempts, entry.c.received_at)
-        .where(entry.c.number.in_(numbers), entry.c.decided_at.is_(None))
-        .order_by(entry.c.number)
-        .with_for_update()
-    )
-    found = {row.number: row for row in rows}
-    changes = await amendments(connection, found)
+    rows = await connection.execute(_OPEN, {"numbers": list(numbers)})
+    found: dict[int, Any] = {}
+    changes: dict[int, list[Changes]] = {}
+    for row in rows:
+        found[row.number] = row
+        if row.changes is not None:
+            change = Changes.model_validate_json(row.changes)
+            changes.setdefault(row.number, []).append(change)
     begun = [
         Attempt(
             number,
@@ -81,19 +104,10 @@ async def begin(
     begun = [attempt for attempt in begun if attempt.number not in ahead]
     if not begun:
         return []
-    await connection.execute(
-        update(entry)
-        .where(entry.c.number.in_([attempt.number for attempt in begun]))
-        .values(state="sending", attempts=entry.c.attempts + 1, next_try=None)
-    )
+    mine = [attempt.number for attempt in begun]
+    await connection.execute(_BEGIN, {"numbers": mine})
     together = f"{begun[0].number}.{begun[0].count}"
-    await attempts.open_rows(
-        connection,
-        [
-            {"entry": one.number, "count": one.count, "round": together, "began_at": now}
-            for one in begun
-        ],
-    )
+    await attempts.open_rows(connection, mine, together, now)
     return begun
 
 
@@ -217,10 +231,8 @@ def _settled(result: Result, now: datetime) -> dict[str, Any]:
             assert_never(result.outcome)
 
 
-def _closed(result: Result, now: datetime) -> dict[str, Any]:
-    return {
-        "of": result.attempt.number,
-        "at": result.attempt.count,
+def _closed(result: Result, now: datetime) -> tuple[int, int, dict[str, Any]]:
+    values = {
         "ended_at": now,
         "outcome": type(result.outcome).__name__.lower(),
         "text": storable(said(result.outcome))[:MAX_TEXT],
@@ -228,6 +240,7 @@ def _closed(result: Result, now: datetime) -> dict[str, Any]:
         "translated": None if result.given is None else storable(encode(result.given)),
         "wire": attempts.wire_text(result.notes),
     }
+    return result.attempt.number, result.attempt.count, values
 
 
 def said(outcome: Outcome) -> str:

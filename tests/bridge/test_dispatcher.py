@@ -287,7 +287,7 @@ async def test_a_target_that_takes_batches_gets_them_in_order(ledger: Ledger) ->
     async with running(ledger, target) as run:
         await run.until_posted(120)
     assert target.seqs == list(range(1, 121))
-    assert target.batches == [50, 50, 20]
+    assert target.batches == [100, 20]
 
 
 async def test_an_unknown_one_within_a_batch_is_left_to_settle(ledger: Ledger) -> None:
