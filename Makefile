@@ -36,6 +36,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m contract.schema --check
 	$(BIN)/python -m drivers.table --check
+	$(BIN)/python -m bridge.table --check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -44,6 +45,7 @@ format: $(VENV)/.dev
 schemas: $(VENV)/.dev
 	$(BIN)/python -m contract.schema --write
 	$(BIN)/python -m drivers.table --write
+	$(BIN)/python -m bridge.table --write
 
 bench: $(VENV)/.dev mosquitto
 	$(BIN)/python -m tests.bench $(BENCH)
@@ -87,3 +89,6 @@ umockdev:
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+fleet: $(VENV)/.dev mosquitto
+	SCANPOST_FLEET_SPEED=1 $(BIN)/pytest -s tests/runtime/test_fleet.py
