@@ -436,15 +436,18 @@ class Dispatcher:
                 self._failures.reset()
                 self.gate.succeeded()
             case TryLater(needs="login" | "person"):
+                self.gate.said = outcome.why
                 self.gate.breaker.trip(now)
             case TryLater(after=float() | int() as asked):
                 self.gate.throttled(now)
                 self.gate.rest(now + min(asked, ASKED_CEILING))
             case TryLater():
+                self.gate.said = outcome.why
                 self.gate.failed(attempt.number, now)
                 self.gate.rest(now + self._failures.next())
             case Unknown():
                 # It may still be running there, and there is one in flight at a target.
+                self.gate.said = outcome.why
                 self.gate.failed(attempt.number, now)
                 self.gate.rest(now + max(connector.settle, self._failures.next()))
             case _:

@@ -27,6 +27,8 @@ class Gate:
         self._spent = 0
         self._running = False
         self._next_run: datetime | None = None
+        self.said = ""
+        """What the target said when it failed last."""
         self.why = ""
         """Why the target may not be called now; empty while it may."""
 
@@ -56,6 +58,14 @@ class Gate:
         until, why = max(waits)
         self.why = why if until > now else ""
         return max(now, min(until, now + LONGEST))
+
+    def trouble(self, now: float) -> str | None:
+        """Return what a person may want to act on; hours, rates and batches are none."""
+        if self.breaker.state(now) != "closed":
+            return f"the target fails and is left alone: {self.said}"
+        if self._terms.per_day is not None and self._spent >= self._terms.per_day:
+            return f"the daily budget of {self._terms.per_day} calls is used up"
+        return None
 
     def probing(self, now: float) -> bool:
         """Whether the next delivery is a probe: one entry alone."""

@@ -56,6 +56,9 @@ class View:
     taken_over: bool
     """Another bridge uses the name of this one."""
     target: bool
+    """Whether it is open, or another bridge delivers to it."""
+    left_alone: str | None
+    """Why the target gets nothing although it could, where a person may want to act."""
     stuck: Mapping[int, str]
 
 
@@ -100,6 +103,11 @@ RULES = (
         "target",
         lambda view: None if view.target else "the target is not open",
         "Start it, or see the log. Nothing is lost: the ledger keeps what it has.",
+    ),
+    _Rule(
+        "left-alone",
+        lambda view: view.left_alone,
+        "See what the target said last: a login to renew, a budget to raise. Nothing is lost.",
     ),
     _Rule("stuck", _stuck, "See what the target says of them. They are tried for ever."),
     _Rule(
@@ -168,7 +176,8 @@ class Health:
             failure=self._failure,
             broker=self._consumer.connected,
             taken_over=self._consumer.manners.taken_over,
-            target=self._dispatcher.connector is not None,
+            target=self._dispatcher.connector is not None or self._dispatcher.stands_by,
+            left_alone=self._dispatcher.gate.trouble(self._clock.monotonic()),
             stuck=self._dispatcher.stuck,
         )
         return [Trouble(rule.code, text, rule.todo) for rule in RULES if (text := rule.says(view))]

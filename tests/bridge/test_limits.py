@@ -83,6 +83,7 @@ def test_one_stuck_entry_does_not_open_the_breaker() -> None:
     assert gate.breaker.state(0.0) == "open"
     assert gate.opens_at(0.0, NOON) == 30.0
     assert "breaker" in gate.why
+    assert gate.trouble(0.0) is not None
     assert gate.probing(31.0)
 
 
@@ -202,7 +203,13 @@ async def test_a_login_that_no_longer_holds_opens_the_breaker_at_once(ledger: Le
     target = ScriptedTarget(script)
     async with running(ledger, target, Terms(break_s=0.4)) as run:
         await ledger.apply(run_of(1, 1))
+
+        async def is_told() -> bool:
+            return "token expired" in (run.dispatcher.gate.trouble(0.0) or "")
+
+        await run.until(is_told)
         await run.until_posted(1)
+        assert run.dispatcher.gate.trouble(0.0) is None
     assert target.calls[1].at - target.calls[0].at >= 0.4
 
 
