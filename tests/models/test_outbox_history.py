@@ -1,4 +1,4 @@
-"""Any history of puts, words, restarts, kills and full disks, against a small model of an outbox."""
+"""Any history of puts, words, restarts, kills and full disks of an outbox, against a model."""
 
 import asyncio
 import json

@@ -8,12 +8,12 @@ after it took place, a disk that is slow.
 import asyncio
 import contextlib
 import fcntl
+import os
 import random
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import aiosqlite.core
@@ -171,29 +171,37 @@ class _NoThread:
 
 
 class Locks:
-    """`flock` as one kernel would do it for processes that are all this one."""
+    """The kernel's own locks, given back when a process of the world ends without closing files."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Process] = {}
+        self._flock = fcntl.flock
+        self._held: list[tuple[Process, int, tuple[int, int]]] = []
         self.refused = 0
 
     def flock(self, file: Any, operation: int) -> None:
         """Take or give back the lock of one open file."""
-        name = str(Path(file.name).resolve())
-        process = HERE.get()
-        assert process is not None
-        holder = self._held.get(name)
-        if operation & fcntl.LOCK_UN:
-            self._held.pop(name, None)
-            return
-        if holder is not None and holder is not process and not holder.dead:
+        descriptor = file if isinstance(file, int) else file.fileno()
+        try:
+            self._flock(descriptor, operation)
+        except BlockingIOError:
             self.refused += 1
-            raise BlockingIOError(11, "held")
-        self._held[name] = process
+            raise
+        process = HERE.get()
+        if process is not None:
+            self._held.append((process, descriptor, _identity(descriptor)))
 
     def end(self, process: Process) -> None:
-        """Give back what `process` held: it has ended by itself."""
-        self._held = {name: holder for name, holder in self._held.items() if holder is not process}
+        """Give back what `process` holds: it was killed, and its files stay open in this one."""
+        for holder, descriptor, identity in self._held:
+            with contextlib.suppress(OSError):
+                if holder is process and _identity(descriptor) == identity:
+                    self._flock(descriptor, fcntl.LOCK_UN)
+        self._held = [each for each in self._held if each[0] is not process]
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def install(disks: Callable[[Process], Disk], locks: Locks) -> None:

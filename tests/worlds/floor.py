@@ -32,6 +32,8 @@ class Offer:
     told_at: float = 0.0
     run: int = 0
     """Which run of the gateway it was offered to."""
+    gone: bool = False
+    """It was on a card that died before it could be sent: nothing can bring it back."""
     doubtful: bool = False
     """The disk failed while it was stored, and may have stored it: not-OK means nobody knows."""
 
@@ -129,6 +131,10 @@ class _Cable(Stream):
 
 
 SCANNERS: dict[str, Scanner] = {}
+
+
+def parts(url: SplitResult) -> None:
+    """Check an address of the scheme: every one is right."""
 
 
 async def open_url(url: SplitResult) -> Stream:

@@ -112,8 +112,12 @@ class Loop(asyncio.BaseEventLoop):
         future = self.create_future()
 
         def run() -> None:
-            if not future.done():
+            if future.done():
+                return
+            try:
                 future.set_result(func(*args))
+            except Exception as error:  # as an executor does
+                future.set_exception(error)
 
         self.call_later(self.dice.uniform(0, 0.005), run)
         return future

@@ -29,6 +29,8 @@ _MUST_HAPPEN = (
     "rows rejected",
     "second bridges refused",
     "scans booked that no verdict was heard of",
+    "scans that died with a card",
+    "booked rows asked for again",
 )
 """Worlds in which these never happened prove nothing."""
 

@@ -31,6 +31,7 @@ import gateway.forwarder
 from bridge.config import Config as BridgeConfig
 from bridge.errors import LedgerFailed, LedgerUnusable
 from bridge.ledger import open_ledger
+from bridge.terms import Terms
 from drivers.kit.streams import SCHEMES
 from gateway.config import Gateway, parse
 from gateway.errors import StoreFailed
@@ -88,6 +89,7 @@ class Daemon:
         """Start it, if it does not run."""
         if self.process is not None and not self.process.dead:
             return
+        self.world.books.close()  # the file may be another one now
         self.runs += 1
         self.process = Process(self.name)
         self.main = self.world.loop.start(self.process, self.make())
@@ -97,7 +99,16 @@ class Daemon:
         """SIGKILL."""
         if self.process is not None:
             self.world.loop.kill(self.process)
+            self.world.locks.end(self.process)
             self.world.books.look()
+            self.world.books.doubt_at_death(self.world.loop.time())
+
+    def dies_for_good(self) -> bool:
+        """SIGKILL, and no restart until `start`; False if it is down for another reason."""
+        if self.process is None or self.process.dead or self.process.frozen:
+            return False
+        self.kill()
+        return True
 
     def _ended(self, main: asyncio.Task[Any]) -> None:
         assert self.process is not None
@@ -123,6 +134,10 @@ def _leaves(error: BaseException | None) -> list[BaseException]:
 class _Config(BridgeConfig):
     def connect(self) -> Any:
         return World.this.target.open()
+
+    def terms(self, translation: Any = None) -> Terms:
+        del translation
+        return Terms(name="world")
 
 
 class World:
@@ -261,11 +276,19 @@ class World:
     async def _drained(self, what: str) -> None:
         began = self.loop.time()
         while self.loop.time() - began < _DRAIN:
+            if (self.loop.time() - began) % 20 < 1 and self.books.behind():
+                self.ask_for_more()
             if self.books.complete():
                 self.story(f"{what} was booked after {self.loop.time() - began:.1f} s")
                 return
             await asyncio.sleep(1)
         self.wrong.append(f"{what} was not booked within {_DRAIN:g} s: {self.books.open()}")
+
+    def ask_for_more(self) -> None:
+        """Do what the alarm of a gap asks a person to do: have booked rows sent once more."""
+        self.seen["booked rows asked for again"] += 1
+        asked = b'{"command":"resend-recent","cid":"person","last":1000}'
+        self.broker.stranger("scanpost/v1/north/dock-1/cmd/resend-recent", asked)
 
     def run(self) -> Outcome:
         """Play, and audit."""
@@ -369,7 +392,9 @@ class Nemesis:
     async def work(self) -> None:
         """Let `FAULTS` things go wrong during the shift, and mend everything after it."""
         world, dice = self.world, self.world.dice
-        kinds = world.kinds or tuple(sorted(KINDS))
+        # With ledger and card both gone nobody could know: one kind of disaster for each world.
+        spared = set(_DISASTERS) - {dice.choice(_DISASTERS)}
+        kinds = world.kinds or tuple(sorted(KINDS.keys() - spared))
         times = sorted(dice.uniform(1, _SHIFT) for _ in range(FAULTS))
         for at in times:
             await asyncio.sleep(max(0.0, at - world.loop.time()))
@@ -386,6 +411,7 @@ class Nemesis:
         await fault(self.world)
 
 
+_DISASTERS = ("new card", "older ledger", "older outbox")
 Fault = Callable[[World], Awaitable[None]]
 KINDS: dict[str, Fault] = {}
 
@@ -543,6 +569,44 @@ async def _second_bridge(world: World) -> None:
     main = world.loop.start(process, world._run_bridge())
     await asyncio.wait([main], timeout=world.dice.uniform(1, 10))
     world.loop.kill(process)
+    world.locks.end(process)
+
+
+@_fault("older ledger")
+async def _older_ledger(world: World) -> None:
+    """The bridge's disk is replaced, and its ledger comes from a backup."""
+    # What was posted since is not known any more: only a target that knows its keys can be right.
+    world.target.keyed = True
+    backup = world.books.backup("ledger.db")
+    await asyncio.sleep(world.dice.uniform(1, 10))
+    if backup is None or not world.bridge.dies_for_good():
+        return
+    world.books.restore("ledger.db", backup)
+    await asyncio.sleep(world.dice.uniform(0, 3))
+    world.bridge.start()
+
+
+async def _older_outbox(world: World) -> None:
+    """The gateway's card dies, and its outbox comes from a backup: numbers are given twice."""
+    backup = world.books.backup("outbox.db")
+    await asyncio.sleep(world.dice.uniform(1, 10))
+    if backup is None or not world.gateway.dies_for_good():
+        return
+    world.books.gone_with("outbox.db", backup)
+    world.books.restore("outbox.db", backup)
+    await asyncio.sleep(world.dice.uniform(0, 3))
+    world.gateway.start()
+
+
+@_fault("new card")
+async def _new_card(world: World) -> None:
+    """The gateway's card dies, and an empty one takes its place."""
+    if not world.gateway.dies_for_good():
+        return
+    world.books.gone_with("outbox.db", None)
+    world.books.restore("outbox.db", None)
+    await asyncio.sleep(world.dice.uniform(0, 3))
+    world.gateway.start()
 
 
 def play(seed: int, folder: Path, kinds: tuple[str, ...] = (), *, talk: bool = False) -> Outcome:
