@@ -17,19 +17,23 @@ from pydantic.json_schema import models_json_schema
 
 from contract.commands import Command, Response
 from contract.envelope import DATA_SCHEMA, MAX_ENVELOPE, Ack, Envelope, Rows
+from contract.reference import Ask, Newest, Page
 from contract.topics import Topics
 from contract.transactions import Transaction
 
 SCHEMAS = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_TO_GATEWAY = frozenset({"ack", "command"})
+_TO_GATEWAY = frozenset({"ack", "command", "newest", "page"})
 """What a gateway hears; everything else it says."""
 _PAYLOADS = {
     "tx": "envelope.json",
     "ack": "ack.json",
     "command": "command.json",
     "response": "response.json",
+    "newest": "newest.json",
+    "ask": "ask.json",
+    "page": "page.json",
 }
 """Channels whose payload has a schema of its own."""
 
@@ -42,6 +46,9 @@ def documents() -> dict[str, dict[str, Any]]:
         "ack.json": _schema(Ack, "urn:scanpost:schema:ack:1"),
         "command.json": _schema(Command, "urn:scanpost:schema:command:1"),
         "response.json": _schema(Response, "urn:scanpost:schema:response:1"),
+        "newest.json": _schema(Newest, "urn:scanpost:schema:newest:1"),
+        "ask.json": _schema(Ask, "urn:scanpost:schema:ask:1"),
+        "page.json": _schema(Page, "urn:scanpost:schema:page:1"),
         "asyncapi.json": _asyncapi(),
     }
 

@@ -15,6 +15,7 @@ ROOT = "scanpost/v1"
 ALL_TRANSACTIONS = f"{ROOT}/+/+/tx"
 ALL_ASKS = f"{ROOT}/+/+/ref/ask"
 SHARED_TRANSACTIONS = f"$share/bridge/{ALL_TRANSACTIONS}"
+SHARED_ASKS = f"$share/bridge/{ALL_ASKS}"
 
 _OWNED = re.compile(r"scanpost/v1/(?P<site>[a-z0-9-]{1,32})/(?P<gateway>[a-z0-9-]{1,32})/.+")
 

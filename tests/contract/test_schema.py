@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from contract import schema
 from contract.commands import Place, Response, command_adapter
 from contract.envelope import Ack, Rejected, envelope_adapter
+from contract.reference import Ask, Change, ItemRecord, Newest, Pack, Page
 from contract.topics import Topics
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "envelope-v1.json").read_text("utf-8"))
@@ -47,7 +48,11 @@ def test_check_and_write_are_commands(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["transactions.json", "envelope.json", "ack.json", "command.json", "response.json"]
+    "name",
+    [
+        *("transactions.json", "envelope.json", "ack.json", "command.json", "response.json"),
+        *("newest.json", "ask.json", "page.json"),
+    ],
 )
 def test_a_schema_is_a_schema(name: str) -> None:
     Draft202012Validator.check_schema(load(name))
@@ -92,6 +97,29 @@ def test_a_command_and_its_answer_fit_their_schemas() -> None:
     assert faults("response.json", {"cid": "Q 1", "command": "where"})
 
 
+def test_reference_data_fits_its_schemas() -> None:
+    item = ItemRecord(
+        sku="BOLT-8", packs=(Pack(gtin="04012345678901", quantity="10"),), weight_g="12.5"
+    )
+    page = Page(
+        set="a",
+        after=3,
+        upto=5,
+        newest=5,
+        epoch=UUID(int=1),
+        includes=7,
+        changes=(
+            Change(kind="item", key="BOLT-8", record=item),
+            Change(kind="document", key="PO-1"),
+        ),
+    )
+    assert faults("page.json", page.model_dump(mode="json")) == []
+    assert faults("page.json", {"set": "a", "after": -1, "upto": 5, "newest": 5})
+    assert faults("newest.json", Newest(set="a", version=5).model_dump(mode="json")) == []
+    assert faults("ask.json", Ask().model_dump(mode="json")) == []
+    assert faults("ask.json", {"since": 3})
+
+
 def test_asyncapi_names_every_topic_with_its_delivery() -> None:
     document = load("asyncapi.json")
     assert document["asyncapi"] == "3.0.0"
@@ -107,6 +135,9 @@ def test_asyncapi_names_every_topic_with_its_delivery() -> None:
         topics.alert("{code}"),
         topics.command("{command}"),
         topics.response("{cid}"),
+        topics.newest,
+        topics.ask,
+        topics.page,
     ]
     assert {t.replace("/site/gateway/", "/{site}/{gateway}/") for t in built} <= addresses
     binding = {name: op["bindings"]["mqtt"] for name, op in document["operations"].items()}
@@ -118,6 +149,12 @@ def test_asyncapi_names_every_topic_with_its_delivery() -> None:
     assert document["operations"]["response"]["action"] == "send"
     assert (binding["command"]["qos"], binding["command"]["retain"]) == (1, False)
     assert document["components"]["messages"]["command"]["payload"] == {"$ref": "./command.json"}
+    assert (binding["newest"]["qos"], binding["newest"]["retain"]) == (1, True)
+    assert (binding["page"]["qos"], binding["page"]["retain"]) == (1, False)
+    actions = {name: operation["action"] for name, operation in document["operations"].items()}
+    assert actions["newest"] == actions["page"] == "receive"
+    assert actions["ask"] == "send"
+    assert document["components"]["messages"]["page"]["payload"] == {"$ref": "./page.json"}
 
 
 def test_every_reference_in_asyncapi_leads_somewhere() -> None:
