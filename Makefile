@@ -92,3 +92,6 @@ clean:
 
 fleet: $(VENV)/.dev mosquitto
 	SCANPOST_FLEET_SPEED=1 $(BIN)/pytest -s tests/runtime/test_fleet.py
+
+kills: $(VENV)/.dev
+	SCANPOST_KILLS_SEED=$(SEED) SCANPOST_KILLS=1000 $(BIN)/pytest --timeout 3600 tests/journeys/test_bridge_kills.py
