@@ -369,6 +369,10 @@ def _build(
             ],
         )
         store.execute("COMMIT")
+    owner = path.stat()  # a person with more rights may have asked for this
+    building.chmod(owner.st_mode & 0o7777)
+    with contextlib.suppress(PermissionError):
+        os.chown(building, owner.st_uid, owner.st_gid)
     _sync(building)
     building.rename(_beside(path, "ready"))
     _sync(path.parent)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 _ROOMS = {
     "gateway": ("gateway.__main__", "run or check the daemon at the bench"),
     "bridge": ("bridge.__main__", "run or check the daemon that writes to the ERP"),
+    "outbox": ("scanpost.outbox", "what lies in a gateway's store, how far it is, and its repair"),
     "demo": ("scanpost.demo.__main__", "the whole way of a scan, on virtual devices"),
     "devices": ("scanpost.devices", "the scanners and scales that are supported"),
     "detect": ("scanpost.detect", "what is plugged in, and the lines to write for it"),
