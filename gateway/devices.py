@@ -161,13 +161,13 @@ class Supervisor:
 
     async def _pass_on(self, readings: list[Reading]) -> Verdicts | None:
         noise = sum(1 for reading in readings if isinstance(reading, Noise))
-        self.state = replace(
-            self.state,
-            readings=self.state.readings + len(readings) - noise,
-            noise=self.state.noise + noise,
+        # As it is kept: what `state` counts up for display is not asked for with each scan.
+        before = self._state
+        self._state = after = replace(
+            before, readings=before.readings + len(readings) - noise, noise=before.noise + noise
         )
-        if self.state.state != "open" and noise < len(readings):
-            self._set(self.state, "open", "")
+        if after.state != "open" and noise < len(readings):
+            self._set(after, "open", "")
         return await self._emit(self._device.id, readings)
 
     def _set(

@@ -249,6 +249,7 @@ class Forwarder:
             rows[0].seq,
             [row.body for row in rows],
             self._clock.utc(),
+            [row.digest for row in rows],
         )
         last = rows[-1].seq
         future = connection.publish(self._topics.tx, envelope)
@@ -276,9 +277,15 @@ class Forwarder:
     async def _wait_for_change(self, within: float | None) -> None:
         """Wait for a new row or a word of the bridge; at most `within` seconds."""
         changed = self._outbox.changed
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await changed.wait()
+        # No `asyncio.timeout`: this is waited for twice with each scan.
+        late = None
+        if within is not None:
+            late = asyncio.get_running_loop().call_later(within, changed.set)
+        try:
+            await changed.wait()
+        finally:
+            if late is not None:
+                late.cancel()
         changed.clear()
 
     async def _listen(self, connection: Connection) -> None:

@@ -141,6 +141,8 @@ class _Client(aiomqtt.Client):
         self.server_window = _BIG_WINDOW
         self.farewell: ReasonCode | None = None
         self._flushing = False
+        self._watching = False
+        """Whether the loop tells when the socket has room."""
         super().__init__(
             broker.host,
             broker.port,
@@ -241,12 +243,19 @@ class _Client(aiomqtt.Client):
             # whoever has it then.
             self._loop.call_soon_threadsafe(self._flush)
 
+    def _on_socket_unregister_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        # paho says so after each packet; mostly nothing is watched.
+        if self._watching:
+            self._watching = False
+            super()._on_socket_unregister_write(client, userdata, sock)
+
     def _flush(self) -> None:
         """Write what is queued, and go on when the socket has room for the rest."""
         paho = self._client
         paho.loop_write()
         sock = paho.socket()
         if sock is not None and paho.want_write():
+            self._watching = True
             self._loop.add_writer(sock.fileno(), self._flush)
 
     def send(self, *message: Any) -> MQTTMessageInfo:
