@@ -107,5 +107,7 @@ async def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
 
 
 def _found(host: str, port: int, flags: int) -> list[tuple[int, Any]]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    # As bytes where that will do: a text costs 0.7 MB for the tables of international names.
+    name = host.encode("ascii") if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, address) for family, _, _, _, address in found]
