@@ -26,6 +26,7 @@ from contract.values import Document as DocumentName
 from contract.values import Evidence, Line, Weight
 from contract.values import Quantity as Amount
 from gateway.phrases import say
+from gateway.stations.asking import ask_for, let_go
 from gateway.stations.goods import MOST, ON_GOODS, Goods, NoGoods, completed, goods, serials_of
 from gateway.stations.job import Given, Scanned, Shift, Signal, Step, View, Weighed
 from gateway.stations.masses import grams
@@ -388,12 +389,17 @@ class _Job:
         refused = self._wrong(what)
         if refused is not None:
             return refused
+        stand = self.stand()
+        if stand and all(each.line.sku != what.item.sku for each in stand):
+            return self._refuse(
+                say("WRONG ITEM: {item} is not in this order", item=what.name),
+                say("Take it out, then go on."),
+            )
         if what.lacks:
             lack = what.lacks[0]
             ask: Ask = "lot" if lack == "lot" else "serial" if lack == "serial" else "expiry"
             state = replace(self.state, ask=ask, goods=what, goods_evidence=evidence)
             return self._ask(state)
-        stand = self.stand()
         lines: tuple[Line, ...] = (what.line(),)
         text = say("{item} packed", item=what.name)
         if stand:
@@ -563,15 +569,8 @@ class _Job:
         state = self.state
         name = state.goods.name if state.goods else ""
         match state.ask:
-            case "lot":
-                text = say("{item}: which lot?", item=name)
-                return Signal("attention", text, say("Scan the lot number, or CANCEL."))
-            case "serial":
-                text = say("{item}: which serial number?", item=name)
-                return Signal("attention", text, say("Scan the serial number, or CANCEL."))
-            case "expiry":
-                text = say("{item}: which expiry date?", item=name)
-                return Signal("attention", text, say("Scan the label with the date, or CANCEL."))
+            case "lot" | "serial" | "expiry" as lack:
+                return ask_for(lack, name)
             case "weight":
                 return Signal("attention", say("Carton closed"), say("Put it on the scale."))
             case "off_weight":
@@ -608,7 +607,9 @@ class _Job:
             case "lot" | "serial" | "expiry" if state.goods is not None:
                 more = completed(state.goods, state.ask, found)
                 if more is not None:
-                    return self._tick(more, (*state.goods_evidence, evidence))
+                    return let_go(
+                        self._tick(more, (*state.goods_evidence, evidence)), _unasked(self.state)
+                    )
             case "badge" if isinstance(found, Badge):
                 if found.operator not in self.shift.supervisors:
                     return self._refuse(

@@ -14,6 +14,7 @@ from contract.values import Document as DocumentName
 from contract.values import Evidence, Line
 from contract.values import Quantity as Amount
 from gateway.phrases import say
+from gateway.stations.asking import ask_for, let_go
 from gateway.stations.goods import MOST, ON_GOODS, Goods, NoGoods, completed, goods
 from gateway.stations.job import Given, Scanned, Shift, Signal, Step, View, Weighed
 from gateway.stations.orders import (
@@ -246,6 +247,12 @@ class _Picking:
         refused = self._wrong(what)
         if refused is not None:
             return refused
+        stand = self.stand()
+        if stand and all(each.line.sku != what.item.sku for each in stand):
+            return self._refuse(
+                say("WRONG ITEM: {item} is not in this order", item=what.name),
+                say("Put it back, then go on."),
+            )
         for lack in what.lacks:
             if lack == "expiry":
                 continue  # known since the receipt
@@ -254,7 +261,6 @@ class _Picking:
             return Step(asked, _Picking(self.config, asked, self.shift).asks())
         lines: tuple[Line, ...] = (what.line(),)
         text = say("{item} picked", item=what.name)
-        stand = self.stand()
         if stand:
             here = [each for each in stand if self._is_here(each)]
             allocation = allocate(here, what)
@@ -322,12 +328,8 @@ class _Picking:
     def asks(self) -> Signal:
         name = self.state.goods.name if self.state.goods else ""
         match self.state.ask:
-            case "lot":
-                text = say("{item}: which lot?", item=name)
-                return Signal("attention", text, say("Scan the lot number, or CANCEL."))
-            case "serial":
-                text = say("{item}: which serial number?", item=name)
-                return Signal("attention", text, say("Scan the serial number, or CANCEL."))
+            case "lot" | "serial" as lack:
+                return ask_for(lack, name)
             case _:
                 left = sum(1 for each in self.stand() if each.left > 0)
                 text = say(
@@ -353,7 +355,9 @@ class _Picking:
         if state.goods is not None and state.ask is not None:
             more = completed(state.goods, state.ask, found)
             if more is not None:
-                return self._pick(more, (*state.goods_evidence, evidence))
+                return let_go(
+                    self._pick(more, (*state.goods_evidence, evidence)), _unasked(self.state)
+                )
         asks = self.asks()
         return self._refuse(asks.text, asks.todo)
 

@@ -28,6 +28,7 @@ from contract.values import Document as DocumentName
 from contract.values import Evidence, Item, Line, Weight
 from contract.values import Quantity as Amount
 from gateway.phrases import say
+from gateway.stations.asking import ask_for, let_go
 from gateway.stations.goods import MOST, ON_GOODS, Goods, NoGoods, completed, goods
 from gateway.stations.job import Given, Scanned, Shift, Signal, SignalKind, Step, View, Weighed
 from gateway.stations.labels import on_label
@@ -392,15 +393,8 @@ class _Job:
         match waiting.ask:
             case "weight":
                 return Signal("attention", what.name, say("Put it on the scale."))
-            case "lot":
-                text = say("{item}: which lot?", item=what.name)
-                return Signal("attention", text, say("Scan the lot number, or CANCEL."))
-            case "serial":
-                text = say("{item}: which serial number?", item=what.name)
-                return Signal("attention", text, say("Scan the serial number, or CANCEL."))
-            case "expiry":
-                text = say("{item}: which expiry date?", item=what.name)
-                return Signal("attention", text, say("Scan the label with the date, or CANCEL."))
+            case "lot" | "serial" | "expiry" as lack:
+                return ask_for(lack, what.name)
             case "expired":
                 why = what.held() or ""
                 text = (
@@ -437,7 +431,7 @@ class _Job:
             case "lot" | "serial" | "expiry":
                 more = completed(waiting.goods, waiting.ask, found)
                 if more is not None:
-                    return self._proceed(replace(waiting, goods=more))
+                    return let_go(self._proceed(replace(waiting, goods=more)), _clear(self.state))
             case "badge" if isinstance(found, Badge):
                 return self._allow(waiting, found.operator)
             case _:

@@ -13,6 +13,7 @@ from contract.values import Document as DocumentName
 from contract.values import Evidence, Line
 from contract.values import Quantity as Amount
 from gateway.phrases import say
+from gateway.stations.asking import ask_for, let_go
 from gateway.stations.goods import MOST, ON_GOODS, Goods, NoGoods, completed, goods, serials_of
 from gateway.stations.job import Given, Progress, Scanned, Shift, Signal, Step, View, Weighed
 from gateway.stations.orders import Standing, allocate, plain, standing, table
@@ -264,11 +265,7 @@ class _Moving:
 
     def asks(self) -> Signal:
         name = self.state.goods.name if self.state.goods else ""
-        if self.state.ask == "lot":
-            text = say("{item}: which lot?", item=name)
-            return Signal("attention", text, say("Scan the lot number, or CANCEL."))
-        text = say("{item}: which serial number?", item=name)
-        return Signal("attention", text, say("Scan the serial number, or CANCEL."))
+        return ask_for(self.state.ask or "lot", name)
 
     def _answer(self, ask: Ask, what: Goods, found: Identifier, evidence: Evidence) -> Step:
         if isinstance(found, Command) and found.command == "CANCEL":
@@ -276,6 +273,8 @@ class _Moving:
             return Step(_unasked(self.state), Signal("ok", text))
         more = completed(what, ask, found)
         if more is not None:
-            return self._take(more, (*self.state.goods_evidence, evidence))
+            return let_go(
+                self._take(more, (*self.state.goods_evidence, evidence)), _unasked(self.state)
+            )
         asks = self.asks()
         return self._refuse(asks.text, asks.todo)

@@ -65,7 +65,6 @@ def test_serial_and_lot_are_asked_for_and_a_serial_goes_once_on_a_trip(hall: Tab
     assert hall.scan("S1") == "ok"
     hall.scan("DRILL", "L1")
     assert hall.scan("S1") == "not_ok"
-    assert hall.card("CANCEL") == "ok"
     assert hall.scan("LOC:B-1") == "ok"
     assert hall.lines()[0].serial == "S1"
 
