@@ -16,6 +16,7 @@ import aiosqlite
 _LOG = 4_096_000
 """Bytes of write-ahead log between two checkpoints: seldom, since a card that lies about its flush
 can spoil a file only while one runs; and little enough to be written where the disk is full."""
+_CACHE = -512  # kB of pages for each connection: rows are read once, in order, if at all
 _MIGRATION = re.compile(r"(?P<version>[0-9]{4})_[a-z0-9_]+\.sql")
 
 
@@ -51,6 +52,7 @@ async def open_store(
         await connection.execute(f"PRAGMA page_size = {page_size}")
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
+        await connection.execute(f"PRAGMA cache_size = {_CACHE}")
         await connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG // page_size}")
         await connection.execute("PRAGMA cell_size_check = ON")
         await connection.execute("PRAGMA foreign_keys = ON")
@@ -73,6 +75,7 @@ async def open_reader(path: Path) -> aiosqlite.Connection:
     """Open a connection to an existing store that can only read and never checkpoints."""
     connection = await _connect(f"file:{quoted(path)}?mode=ro", path)
     await connection.execute("PRAGMA query_only = ON")
+    await connection.execute(f"PRAGMA cache_size = {_CACHE}")
     await connection.execute("PRAGMA busy_timeout = 5000")
     return connection
 
