@@ -20,9 +20,16 @@ async def test_every_ok_is_in_the_books_once_however_often_a_daemon_is_killed(se
     folder = Path(tempfile.mkdtemp(prefix=f"scanpost-chaos-{seed}-"))
     outcome = await chaos(folder, seed, KILLS)
     report = outcome.report
-    print(f"seed {seed}: {dict(outcome.kills)} kills, {report}")
+    print(f"seed {seed}: {dict(outcome.kills)} kills, {dict(outcome.faults)}, {report}")
+    if not outcome.clock:
+        print("no libfaketime here: the wall clock was not stepped")
     assert outcome.drained, f"not drained, see {folder}\n{outcome.logs}"
     wrong = (report.lost, report.duplicated, report.order_violations, report.booked - report.ok)
     assert wrong == (0, 0, 0, 0), f"see {folder}: {report}"
     assert sum(outcome.kills.values()) == KILLS
     assert report.ok > KILLS / 4  # a shift in which nobody worked proves nothing
+    if KILLS >= 100:
+        wanted = {"cable pulled", "partition", "delay", "cable pulled in mid-frame"}
+        wanted |= {"clock stepped"} if outcome.clock else set()
+        assert {what for what in wanted if not outcome.faults[what]} == set()
+        assert any("frozen" in what for what in outcome.faults)
