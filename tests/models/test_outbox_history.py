@@ -22,8 +22,6 @@ class OutboxHistory(History):
         self.marks: list[str] = []
         """What is stored: row n has mark n - 1."""
         self.upto = self.posted = 0
-        self.kept = (0, 0)
-        """What was written down of the bridge's word, and survives a kill."""
         self.gone = 0
         """Confirmed rows that may have been deleted."""
         self.full = False
@@ -82,8 +80,9 @@ class OutboxHistory(History):
             await asyncio.gather(put, return_exceptions=True)
             return told
 
+        kept, said = self.written(), (self.upto, self.posted)
         told = self.run(cut())
-        self.after_a_kill()
+        self.after_the_end(kept, said)  # the word may have gone along with the scans
         last = self.store.outbox.standing.last
         assert last in {len(self.marks), len(self.marks) + count}, "all of them or none"
         if last > len(self.marks):
@@ -91,14 +90,17 @@ class OutboxHistory(History):
         else:
             assert not told, "told OK, and gone"
 
-    def after_a_kill(self) -> None:
-        self.upto, self.posted = self.kept
+    def after_the_end(self, *possible: tuple[int, int]) -> None:
+        standing = self.store.outbox.standing
+        self.upto, self.posted = standing.upto, standing.posted
+        assert (self.upto, self.posted) in possible
         self.full = False
 
     @rule()
     def the_power_goes(self) -> None:
+        kept = self.written()
         self.run(self.store.kill())
-        self.after_a_kill()
+        self.after_the_end(kept)
 
     @rule()
     def the_daemon_restarts(self) -> None:
@@ -106,8 +108,10 @@ class OutboxHistory(History):
             await self.store.stop()
             await self.store.start()
 
+        kept, said = self.written(), (self.upto, self.posted)
+        full = self.full
         self.run(again())
-        self.after_a_kill()
+        self.after_the_end(said, *((kept,) if full else ()))
 
     @rule(share=st.floats(0, 1), behind=st.integers(0, 3))
     def the_bridge_speaks(self, share: float, behind: int) -> None:
@@ -141,16 +145,10 @@ class OutboxHistory(History):
     @rule(ring=st.sampled_from([0, 1, 5, 100]))
     def the_word_is_written_down(self, ring: int) -> None:
         self.run(self.store.outbox.keep(ring))
-        if not self.full:
-            if self.kept != (self.upto, self.posted):
-                self.gone = max(self.gone, self.upto - ring)
-            self.kept = (self.upto, self.posted)
-        else:
-            standing = self.written()
-            self.kept = standing
-            self.gone = max(self.gone, standing[0] - ring)
+        self.gone = max(self.gone, self.written()[0] - ring)
 
     def written(self) -> tuple[int, int]:
+        """What is written down of the bridge's word, and survives a kill."""
         written = self.store.outbox._written
         return written.upto, written.posted
 
