@@ -12,6 +12,7 @@ _ROOMS = {
     "demo": ("scanpost.demo.__main__", "the whole way of a scan, on virtual devices"),
     "devices": ("scanpost.devices", "the scanners and scales that are supported"),
     "detect": ("scanpost.detect", "what is plugged in, and the lines to write for it"),
+    "cards": ("scanpost.cards", "a deck to print: commands, modes, reasons, places, badges"),
     "sheet": ("scanpost.sheet", "a page to print: how to set up a scanner"),
     "listen": ("scanpost.listen", "what a device says, decoded while it speaks"),
     "record": ("scanpost.record", "write down the bytes of a device"),
@@ -19,7 +20,7 @@ _ROOMS = {
     "decode": ("scanpost.decode", "say what the bytes of a scale or a barcode mean"),
 }
 _OURS = {"bridge", "contract", "drivers", "gateway", "runtime", "scanpost"}
-_EXTRA = {"bridge": "bridge", "demo": "demo"}
+_EXTRA = {"bridge": "bridge", "cards": "cards", "demo": "demo"}
 """What to install for a room; all others are of the gateway."""
 
 
