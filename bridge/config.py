@@ -31,6 +31,7 @@ from bridge.conditions import (
 )
 from bridge.connector import Connector, Source
 from bridge.errors import ConfigError, ConnectorUnknown
+from bridge.reference.config import ReferenceTable
 from bridge.terms import UNTRANSLATED, Planner, Terms, Translation
 from contract.canonical import canonical, digest
 from contract.values import Slug
@@ -127,6 +128,7 @@ class Config(_Table):
     schedule: Schedule = Schedule()
     calendar: Calendar = Calendar()
     modes: ModeTable = ModeTable()
+    reference: ReferenceTable = ReferenceTable()
     web: Web = Web()
     log: Log = Log()
 
@@ -212,6 +214,8 @@ def load(path: Path) -> Config:
         modes = config.modes.modes
         why = config.unproven if "live" in {modes.default, *modes.rules.values()} else None
         problems += [f"modes: {why}"] if why else []
+        if config.reference.source == "target" and config.source() is None:
+            problems.append(f"reference.source: {config.target.connector} does not read; use files")
     if problems or config is None:
         raise ConfigError("\n".join(f"{path.name}: {problem}" for problem in problems))
     return config

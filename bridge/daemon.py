@@ -9,13 +9,16 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+from bridge import registry
 from bridge.config import Config
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
 from bridge.health import Health
 from bridge.ledger import open_ledger
 from bridge.metrics import Metrics
+from bridge.reference.opening import Place, Reference, reader_of
 from bridge.upkeep import tidy
 from bridge.web import Web, serve
 from runtime.clock import Clock
@@ -38,6 +41,10 @@ async def run(config: Config) -> None:
         consumer = Consumer(
             ledger, config.broker, site=config.site, name=config.name, metrics=metrics
         )
+        reference = _reference(config, clock, metrics)
+        terms = config.terms()
+        if reference is not None:
+            terms = replace(terms, check=reference.check)
         dispatcher = Dispatcher(
             ledger,
             config.connect,
@@ -45,7 +52,7 @@ async def run(config: Config) -> None:
             progress=consumer.progress,
             clock=clock,
             stuck_after=config.stuck_after,
-            terms=config.terms(),
+            terms=terms,
         )
         await ledger.note(f"bridge {config.name}", "config", {"digest": config.digest})
         health = Health(ledger, consumer, dispatcher, metrics, clock)
@@ -56,6 +63,8 @@ async def run(config: Config) -> None:
             tasks.create_task(health.run(), name="look after health")
             tasks.create_task(tidy(ledger, clock, config.keep_days), name="tidy up")
             tasks.create_task(watchdog(health.alive), name="watchdog")
+            if reference is not None:
+                tasks.create_task(reference.run(), name="reference data")
             notify_ready(f"site {config.site}, bridge {config.name}")
             event(log, logging.INFO, "ready", site=config.site, name=config.name)
 
@@ -72,6 +81,16 @@ async def run_until_told(config: Config) -> None:
         event(log, logging.INFO, "stopped", site=config.site, name=config.name)
     finally:
         notify_stopping()
+
+
+def _reference(config: Config, clock: Clock, metrics: Metrics) -> Reference | None:
+    can = registry.load(config.target.connector).CAPABILITIES
+    reader = reader_of(config.reference, config.source, can)
+    if reader is None:
+        return None
+    client_id = f"bridge-{config.site}-{config.name}-ref"
+    place = Place(config.ledger.full_url, config.broker, client_id)
+    return Reference(place, config.reference, reader, clock, metrics)
 
 
 @contextlib.asynccontextmanager

@@ -420,6 +420,9 @@ class Dispatcher:
             if opening.is_closed(occurred):
                 why = f"it is of {occurred.date()}; the books are closed to {opening.closed_until}"
                 return _Prepared(attempt, Refused("closed_period", why), None)
+        against = None if self._terms.check is None else await self._terms.check(attempt)
+        if against is not None:
+            return _Prepared(attempt, against, None)
         tables = self._terms.translation()
         return _Prepared(attempt, tables.apply(transaction), tables.version or None)
 

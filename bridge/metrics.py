@@ -46,6 +46,8 @@ TABLE = (
     _Row(Gauge, "gap_streams", "Streams that wait for missing rows."),
     _Row(Gauge, "gap_age_seconds", "Age of the oldest gap."),
     _Row(Gauge, "parked_rows", "Rows beyond a gap."),
+    _Row(Counter, "reference_pages", "Pages of reference data sent to gateways."),
+    _Row(Counter, "reference_bytes", "Bytes of these."),
 )
 
 

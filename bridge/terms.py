@@ -1,6 +1,6 @@
 """The terms a target is delivered to on: how fast, when, in what mode, translated by what."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,6 +8,7 @@ from bridge.connector import Call
 from bridge.modes import Modes
 from bridge.opening import Opening
 from bridge.outcome import Refused
+from bridge.posting import Attempt
 from contract.transactions import Transaction
 
 
@@ -34,6 +35,7 @@ class Untranslated:
 
 UNTRANSLATED = Untranslated()
 Planner = Callable[[Transaction], Sequence[Call] | Refused]
+Check = Callable[[Attempt], Awaitable[Refused | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,5 @@ class Terms:
     """Gives the tables that hold now."""
     plan: Planner | None = None
     """Says what would be sent, for shadow mode; None where the connector cannot."""
+    check: Check | None = None
+    """Says what speaks against a delivery that only the bridge can know."""
