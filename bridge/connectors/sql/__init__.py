@@ -6,12 +6,16 @@ one row for each line and location it touches, with a signed quantity: what goes
 positive. `stock_on_hand` is their sum for each item, location, lot and unit, kept up to date; it
 may fall below zero, which is a finding.
 
+What stations may know is read from five more, which belong to whoever fills them: `items`, `packs`,
+`documents`, `document_lines`, `locations`.
+
 Quantities are exact: NUMERIC on PostgreSQL, decimal digits as text on SQLite, added up here.
 """
 
 from bridge.connector import Capabilities
 from bridge.connectors.sql.config import Config
 from bridge.connectors.sql.movements import Movement, document
+from bridge.connectors.sql.source import SqlSource, read
 from bridge.connectors.sql.target import SqlTarget, connect
 
 CAPABILITIES = Capabilities(
@@ -23,7 +27,20 @@ CAPABILITIES = Capabilities(
             *("adjustment", "return", "assembly", "weighing", "reading", "reversal"),
         }
     ),
-    limits=("Documents are kept by number; nothing is checked against an order.",),
+    limits=(
+        "Documents are kept by number; nothing is checked against an order.",
+        "What a transaction of several documents does to each is not told from its movements.",
+    ),
+    reads=frozenset({"items", "documents", "locations", "stock"}),
 )
 
-__all__ = ["CAPABILITIES", "Config", "Movement", "SqlTarget", "connect", "document"]
+__all__ = [
+    "CAPABILITIES",
+    "Config",
+    "Movement",
+    "SqlSource",
+    "SqlTarget",
+    "connect",
+    "document",
+    "read",
+]

@@ -1,4 +1,4 @@
-"""The three tables, made where they are missing."""
+"""The three tables that are written, and the five that are read."""
 
 from sqlalchemy import (
     BigInteger,
@@ -77,3 +77,70 @@ stock_on_hand = Table(
     Column("unit", String(3), primary_key=True),
     Column("quantity", Exact, nullable=False),
 )
+
+known = MetaData()
+"""What stations may know; made only where it is read."""
+
+items = Table(
+    "items",
+    known,
+    Column("sku", String(128), primary_key=True),
+    Column("name", Text),
+    Column("unit", String(3)),
+    Column("lot", Boolean),
+    Column("serial", Boolean),
+    Column("expiry", Boolean),
+    Column("weight_g", Exact),
+    Column("tolerance_g", Exact),
+    Column("codes", Text),
+)
+"""What stations may know of items; filled by whoever owns the database, read here. `codes`:
+other texts found on it, separated by blanks."""
+
+packs = Table(
+    "packs",
+    known,
+    Column("gtin", String(14), primary_key=True),
+    Column("sku", String(128), nullable=False),
+    Column("quantity", Exact),
+    Index("ix_packs_sku", "sku"),
+)
+
+documents = Table(
+    "documents",
+    known,
+    Column("number", String(128), primary_key=True),
+    Column("document", String(16), nullable=False),
+    Column("partner", Text),
+    Column("over_percent", Exact),
+    Column("from_location", Text),
+    Column("to_location", Text),
+    Column("blind", Boolean),
+    Column("closed", Boolean),
+)
+"""Business documents, of kinds as in `contract.reference`; those that are not `closed` are read."""
+
+document_lines = Table(
+    "document_lines",
+    known,
+    Column("number", String(128), primary_key=True),
+    Column("line", String(128), primary_key=True),
+    Column("sku", String(128), nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("lot", Text),
+    Column("expiry", Date),
+    Column("location", Text),
+)
+"""What was done of them is added up from `movements`."""
+
+locations = Table(
+    "locations",
+    known,
+    Column("name", String(128), primary_key=True),
+    Column("gln", String(13)),
+    Column("extension", Text),
+    Column("purpose", String(16)),
+)
+
+by_document = Index("ix_movements_document", movements.c.document)
+"""Made where it is missing, also in a database that is older than it."""
