@@ -578,18 +578,15 @@ async def open_outbox(path: Path, settings: Settings | None = None) -> AsyncIter
             copies=settings.renews,
         )
         writer = await open_store(path, MIGRATIONS, page_size=PAGE_SIZE)
-        try:
-            standing = await _standing(writer, settings.machine)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(writer.close)
+            standing = await _standing(writer, path, settings.machine)
             reader = await open_reader(path)
-            try:
-                outbox = Outbox((writer, reader), standing, path, settings, past)
-                outbox._sessions = await outbox.sessions()  # noqa: SLF001 - what is taken back to
-                yield outbox
-                await outbox.close()
-            finally:
-                await reader.close()
-        finally:
-            await writer.close()
+            stack.push_async_callback(reader.close)
+            outbox = Outbox((writer, reader), standing, path, settings, past)
+            outbox._sessions = await outbox.sessions()  # noqa: SLF001 - what is taken back to
+            stack.push_async_callback(outbox.close)
+            yield outbox
 
 
 @contextlib.contextmanager
@@ -612,18 +609,21 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-async def _standing(writer: aiosqlite.Connection, machine: str) -> Standing:
+async def _standing(writer: aiosqlite.Connection, path: Path, machine: str) -> Standing:
     epoch = str(uuid.uuid4())
-    await writer.execute(
-        "INSERT INTO stream (one, epoch, digest, machine) VALUES (1, ?, ?, ?)"
-        " ON CONFLICT (one) DO UPDATE SET machine = excluded.machine WHERE machine = ''",
-        (epoch, stream_digest(epoch, 0, 0, None), machine),
-    )
-    async with writer.execute(
-        "SELECT epoch, upto, posted, conflict,"
-        " max(upto, coalesce((SELECT max(seq) FROM outbox), 0)) FROM stream"
-    ) as cursor:
-        rows = list(await cursor.fetchall())
+    try:
+        await writer.execute(
+            "INSERT INTO stream (one, epoch, digest, machine) VALUES (1, ?, ?, ?)"
+            " ON CONFLICT (one) DO UPDATE SET machine = excluded.machine WHERE machine = ''",
+            (epoch, stream_digest(epoch, 0, 0, None), machine),
+        )
+        async with writer.execute(
+            "SELECT epoch, upto, posted, conflict,"
+            " max(upto, coalesce((SELECT max(seq) FROM outbox), 0)) FROM stream"
+        ) as cursor:
+            rows = list(await cursor.fetchall())
+    except aiosqlite.Error as error:
+        raise StoreUnusable(f"{path}: {error}") from error
     [(epoch, upto, posted, conflict, last)] = rows
     return Standing(uuid.UUID(epoch), last, upto, posted, conflict)
 

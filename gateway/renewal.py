@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 from gateway.damage import damage_of, looking
+from gateway.reserve import Reserve
 from gateway.salvage import Cause, Ended, finish, past_of, renew
 from runtime.logs import event
 from runtime.machine import other_machine
@@ -63,7 +64,7 @@ def renewed(
     if found is not None and (copies or found[0] in {"damage", "asked"}):
         cause, why = found
         # Room for a second store; it is put by again when that is done.
-        path.with_name(f"{path.name}.reserve").unlink(missing_ok=True)
+        Reserve(path.with_name(f"{path.name}.reserve"), 0).drop()
         ended = renew(path, cause, why, migrations, machine=machine, page_size=page_size)
         event(
             log,
@@ -75,7 +76,8 @@ def renewed(
             taken=ended.taken,
             missing=[list(span) for span in ended.missing],
         )
-    _note(path).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it names its epoch, and does not count for another
+        _note(path).unlink(missing_ok=True)
     return past_at(path)
 
 

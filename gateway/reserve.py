@@ -71,5 +71,5 @@ class Reserve:
         except OSError as error:
             event(log, logging.ERROR, "the room put by cannot be used", why=str(error))
             return False
-        event(log, logging.ERROR, "the disk is full: the room put by is in use now")
+        event(log, logging.WARNING, "the room put by is in use now")
         return True

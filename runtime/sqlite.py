@@ -72,11 +72,22 @@ async def open_store(
 
 
 async def open_reader(path: Path) -> aiosqlite.Connection:
-    """Open a connection to an existing store that can only read and never checkpoints."""
+    """Open a connection to an existing store that can only read and never checkpoints.
+
+    Raises:
+        StoreUnusable: it cannot be read.
+    """
     connection = await _connect(f"file:{quoted(path)}?mode=ro", path)
-    await connection.execute("PRAGMA query_only = ON")
-    await connection.execute(f"PRAGMA cache_size = {_CACHE}")
-    await connection.execute("PRAGMA busy_timeout = 5000")
+    try:
+        await connection.execute("PRAGMA query_only = ON")
+        await connection.execute(f"PRAGMA cache_size = {_CACHE}")
+        await connection.execute("PRAGMA busy_timeout = 5000")
+    except aiosqlite.Error as error:
+        await connection.close()  # its thread would keep the process from ending
+        raise StoreUnusable(f"{path}: {error}") from error
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 
