@@ -27,7 +27,9 @@ from drivers.kit import registry as drivers
 from drivers.kit.errors import DeviceMisconfigured
 from drivers.kit.registry import DriverModule
 from drivers.kit.streams import check
+from gateway import languages
 from gateway.errors import ConfigError
+from gateway.languages import ENGLISH
 from gateway.stations import registry as jobs
 from gateway.stations.job import Job
 from runtime.mqtt import Broker
@@ -35,6 +37,9 @@ from runtime.mqtt import Broker
 Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]{1,64}:[0-9]{1,5}$")]
 
 _LAST_PORT = 65535
+
+_BASE64 = "[A-Za-z0-9+/=]{16,128}"
+_PIN = rf"^scrypt\$[0-9]{{4,6}}\$[0-9]{{1,2}}\$[0-9]{{1,2}}\${_BASE64}\${_BASE64}$"
 
 Model = TypeVar("Model", bound=BaseModel)
 Badge = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -75,6 +80,9 @@ class Web(Table):
     listen: Address = "127.0.0.1:8480"
     """`host:port`; port 0 takes any that is free."""
     enabled: bool = True
+    pin: Annotated[str, Field(pattern=_PIN)] | None = None
+    """Scrypt hash of the bench page's PIN, made by `python -m gateway.web.pin`; without it nobody
+    may use that page."""
 
     @field_validator("listen")
     @classmethod
@@ -113,6 +121,8 @@ class _Station(Table):
     """The same for one kind of code, where it differs: `sscc = 3`."""
     settle: int = Field(default=3, ge=2, le=50)
     """Equal readings that settle a weight where the scale does not say that it is stable."""
+    language: str = ENGLISH
+    """What its screen speaks: one of `gateway/languages`."""
     sign_in: bool = False
     """Whether nothing is taken before somebody scanned a badge."""
     idle_minutes: float = Field(default=15, gt=0, le=1440)
@@ -120,6 +130,13 @@ class _Station(Table):
     mode: Annotated[tuple[dict[str, Any], ...], Field(max_length=15)] = ()
     """Other jobs of this station, each with its settings; a mode card changes to it."""
     device: Annotated[tuple[dict[str, Any], ...], Field(max_length=16)] = ()
+
+    @field_validator("language")
+    @classmethod
+    def _is_spoken(cls, language: str) -> str:
+        if language not in languages.names():
+            raise ValueError(f"there is no such language; there are {', '.join(languages.names())}")
+        return language
 
 
 class _Device(Table):
@@ -167,6 +184,7 @@ class Station:
     settle: int = 3
     sign_in: bool = False
     idle_minutes: float = 15.0
+    language: str = ENGLISH
 
     def mode(self, job: str) -> Mode:
         """Return the mode of that job, which must be one of its own."""
@@ -272,6 +290,7 @@ def _station(table: dict[str, Any], place: str, problems: list[str]) -> Station 
         settle=station.settle,
         sign_in=station.sign_in,
         idle_minutes=station.idle_minutes,
+        language=station.language,
     )
 
 

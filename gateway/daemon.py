@@ -196,8 +196,8 @@ async def _page(
     # Imported here: a gateway without a page starts in half the time.
     from gateway.web.server import Server, serve  # noqa: PLC0415
 
-    app = Server(health, signals, outbox, forwarder).app()
-    async with serve(app, config.web.listen) as address:
+    server = Server(health, signals, outbox, forwarder, pin=config.web.pin, codes=config.codes)
+    async with serve(server.app(), config.web.listen) as address:
         event(log, logging.INFO, "listening", address=address)
         yield
 
