@@ -1,8 +1,9 @@
 """Whether a store must end its stream before it is opened, and the note that says so.
 
 A daemon that finds its store damaged, or finds that it is a copy, cannot mend that while it runs.
-It leaves a note and ends; the next start finds the note and begins a new stream. Where no note
-could be left (the disk is full, or fails) the store is looked at all the same.
+It leaves a note and ends. The next start looks at the store, with or without a note. Where a note
+says damage and nothing is found, the disk has read something wrong once: it gets another chance,
+and the second such note ends the stream, so that no wall is run into for ever.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import json
 import logging
 import os
 import sqlite3
+from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from uuid import UUID
@@ -28,8 +30,10 @@ _CAUSES: dict[str, Cause] = {"damage": "damage", "copy": "copy", "moved": "moved
 
 def note_renewal(path: Path, epoch: UUID, cause: Cause, why: str) -> None:
     """Leave word beside a store that its stream must end."""
-    event(log, logging.ERROR, "this stream must end", cause=cause, why=why, epoch=str(epoch))
-    text = json.dumps({"epoch": str(epoch), "cause": cause, "why": why})
+    event(log, logging.ERROR, "a note for the next start", cause=cause, why=why, epoch=str(epoch))
+    before = _noted(path)
+    times = 1 + (before.times if before and before.epoch == str(epoch) else 0)
+    text = json.dumps({"epoch": str(epoch), "cause": cause, "why": why, "times": times})
     with contextlib.suppress(OSError), _note(path).open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -76,8 +80,8 @@ def renewed(
             taken=ended.taken,
             missing=[list(span) for span in ended.missing],
         )
-    with contextlib.suppress(OSError):  # it names its epoch, and does not count for another
-        _note(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it names its epoch, and does not count for another
+            _note(path).unlink(missing_ok=True)
     return past_at(path)
 
 
@@ -122,7 +126,7 @@ def _reason(path: Path, migrations: Traversable, machine: str) -> tuple[Cause, s
     if not path.exists():
         return None
     damage = damage_of(path, migrations)
-    if damage:
+    if damage and damage_of(path, migrations):  # a disk may read wrong once
         return "damage", damage
     noted = _noted(path)
     try:
@@ -134,8 +138,8 @@ def _reason(path: Path, migrations: Traversable, machine: str) -> tuple[Cause, s
     if row is None:
         return None
     epoch, upto, conflict, born = row
-    if noted and noted[0] in ("", epoch.decode("ascii")):
-        return noted[1], noted[2]
+    if noted and noted.epoch == epoch.decode("ascii") and noted.counts:
+        return noted.cause, noted.why
     if machine and other_machine(born.decode("ascii", "replace"), machine):
         return "moved", "this store was written by another machine"
     if conflict is not None and not (past and past[-1].cause == "copy" and not upto):
@@ -143,9 +147,24 @@ def _reason(path: Path, migrations: Traversable, machine: str) -> tuple[Cause, s
     return None
 
 
-def _noted(path: Path) -> tuple[str, Cause, str] | None:
+@dataclass(frozen=True, slots=True)
+class _Note:
+    epoch: str
+    cause: Cause
+    why: str
+    times: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether the stream ends for it though nothing is wrong with the store to be seen."""
+        return self.cause != "damage" or self.times > 1
+
+
+def _noted(path: Path) -> _Note | None:
     try:
         said = json.loads(_note(path).read_text("utf-8"))
-        return str(said["epoch"]), _CAUSES[said["cause"]], str(said["why"])
+        return _Note(
+            str(said["epoch"]), _CAUSES[said["cause"]], str(said["why"]), int(said["times"])
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
