@@ -20,6 +20,7 @@ from runtime.sqlite import StoreTooNew, StoreUnusable, quoted, scripts_of, sha25
 
 _WAL_HEADER = 32
 _FRAME_HEADER = 24
+_SECTOR = 512  # bytes a disk writes as a whole, or more
 _FUTURE = 100  # schemas to come; a number beyond that was never written
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT")
 """Our own questions are right: a store that calls one wrong has lost what it is about."""
@@ -196,7 +197,9 @@ def broken_log(path: Path) -> str | None:
             bad = at
         elif bad is not None and fits and commits:
             return f"the write-ahead log is damaged at {bad}"
-        if bad is not None and ours:
+        # What does not fit may be torn: flag and salt are of one write where they share a sector.
+        whole = fits or (at + 4) // _SECTOR == (at + 15) // _SECTOR
+        if bad is not None and ours and whole:
             commits += struct.unpack_from(">I", data, at + 4)[0] != 0
         before = claimed
     return None

@@ -6,6 +6,7 @@ read-only, since SQLite before 3.51.3 can corrupt a WAL file that two connection
 same moment.
 """
 
+import contextlib
 import hashlib
 import re
 from importlib.resources.abc import Traversable
@@ -62,6 +63,7 @@ async def open_store(
             raise StoreUnusable(f"{path}: synchronous=FULL was not accepted")
         await connection.create_function("sha256", 1, sha256, deterministic=True)
         await _migrate(connection, path, migrations)
+        await _begin_log_anew(connection)
     except aiosqlite.Error as error:
         await connection.close()
         raise StoreUnusable(f"{path}: {error}") from error
@@ -69,6 +71,17 @@ async def open_store(
         await connection.close()
         raise
     return connection
+
+
+async def _begin_log_anew(connection: aiosqlite.Connection) -> None:
+    """Let the next commit go to the beginning of the log, under a new salt.
+
+    What a power cut left of a commit behind the log's end has the old one: otherwise it would look
+    like commits of this life that come after a damaged one.
+    """
+    # On a full disk this waits for the next start.
+    with contextlib.suppress(aiosqlite.Error):
+        await connection.execute("PRAGMA wal_checkpoint(RESTART)")
 
 
 async def open_reader(path: Path) -> aiosqlite.Connection:
