@@ -202,10 +202,8 @@ class Bench:
         return booked
 
     def _take_back(self, before: Session, prepared: list[Prepared]) -> None:
-        reversible = {each.id: each.event for each in before.undoable}
-        for each in reversed(prepared):
-            named = each.event.reverses if isinstance(each.event, Reversal) else each.id
-            self._movements.take_back(each.id, each.event, reversible.get(named))
+        for each in prepared:
+            self._movements.take_back(each.id)
         self.session = before
         # What was not saved must not make the next try a bounce.
         self._last_code.clear()

@@ -92,6 +92,17 @@ class Web(Table):
         return listen
 
 
+class Reference(Table):
+    """`[reference]`: the copy of what the ERP knows of items, documents and locations."""
+
+    enabled: bool = True
+    """Whether it is kept; without it labels are taken at their word."""
+    folder: Path | None = None
+    """Of its own; beside the outbox if not said. It may be lost: what is in it is fetched again."""
+    stale_after: float = Field(default=12, gt=0, le=8760)
+    """Hours without a word of the bridge after which the copy is called old."""
+
+
 class Log(Table):
     """`[log]`."""
 
@@ -106,6 +117,7 @@ class _File(Table):
     broker: Broker = Broker()
     web: Web = Web()
     log: Log = Log()
+    reference: Reference = Reference()
     codes: Rules = Rules()
     supervisors: Annotated[frozenset[Badge], Field(max_length=500)] = frozenset()
     """Operators whose badge overrides a refusal."""
@@ -204,6 +216,13 @@ class Gateway:
     codes: Rules
     supervisors: frozenset[str]
     stations: tuple[Station, ...]
+    reference: Reference = field(default_factory=Reference)
+
+    @property
+    def reference_folder(self) -> Path:
+        """Where the reference copy is kept."""
+        outbox = self.store.path
+        return self.reference.folder or outbox.with_name(f"{outbox.stem}.reference")
 
 
 def load(path: Path) -> Gateway:
@@ -250,6 +269,7 @@ def parse(tables: dict[str, Any], problems: list[str]) -> Gateway | None:
         codes=file.codes,
         supervisors=file.supervisors,
         stations=tuple(station for station in stations if station),
+        reference=file.reference,
     )
 
 

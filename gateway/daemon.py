@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 
 from pydantic import ValidationError
@@ -23,15 +23,17 @@ from gateway.devices import Supervisor
 from gateway.forwarder import Forwarder, OnConnected
 from gateway.health import Health
 from gateway.intake import Intake
+from gateway.movements import MAX_KEPT
 from gateway.outbox import Outbox, Settings, open_outbox
 from gateway.phrases import say
+from gateway.reference.subscription import Stream, Subscription
 from gateway.signals import Signals, Told
 from gateway.stations.job import Signal
 from gateway.whereabouts import Whereabouts
 from runtime.clock import Clock
 from runtime.logs import event
 from runtime.machine import this_machine
-from runtime.mqtt import Connection
+from runtime.mqtt import Connection, Message
 from runtime.systemd import notify_ready, notify_stopping, watchdog
 
 log = logging.getLogger(__name__)
@@ -48,8 +50,11 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
         ExceptionGroup: of `StoreFailed`, when the disk failed while running.
     """
     clock = clock or Clock()
-    async with open_outbox(config.store.path, _settings(config.store)) as outbox:
-        topics = Topics(config.site, config.gateway)
+    topics = Topics(config.site, config.gateway)
+    async with (
+        open_outbox(config.store.path, _settings(config.store)) as outbox,
+        _reference(config, topics, clock, outbox) as reference,
+    ):
         signals = Signals()
         signals.listen(_log_signal)
         forwarder = Forwarder(outbox, config.broker, topics, clock, ring=config.store.keep_rows)
@@ -65,10 +70,11 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
         commands = Commands(
             topics, version("scanpost"), outbox, forwarder, Whereabouts(outbox, forwarder)
         )
-        forwarder.overhear = commands.hear
+        health.reference = reference
+        forwarder.overhear = _heard_by(reference, commands)
         intake = Intake(config.gateway, outbox, clock)
         changed = forwarder.changed = health.changed.set
-        book = Book()
+        book = Book(reference.catalog if reference else None)
         health.benches = [
             Bench(
                 station,
@@ -87,14 +93,19 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             for bench in health.benches
             for device in bench.station.devices
         ]
-        await _resume(health, outbox, book)
+        _let_command(health)
+        if reference:
+            reference.changed, reference.included = changed, book.movements.included
+        await _resume(health, outbox, book, reference.includes if reference else 0)
         _say_what_ended(outbox, signals, health)
         async with _page(config, health, signals, forwarder, outbox), asyncio.TaskGroup() as tasks:
             tasks.create_task(outbox.write(), name="write the outbox")
             tasks.create_task(
-                forwarder.run(health.birth, health.will, _beside(health, commands)),
+                forwarder.run(health.birth, health.will, _beside(health, commands, reference)),
                 name="forward",
             )
+            if reference:
+                tasks.create_task(reference.run(), name="keep the reference copy")
             for supervisor in health.supervisors:
                 tasks.create_task(supervisor.run(), name=f"device {supervisor.state.id}")
             tasks.create_task(watchdog(lambda: not _stuck(outbox)), name="watchdog")
@@ -129,17 +140,56 @@ async def run_until_told(config: Gateway) -> None:
         event(log, logging.INFO, "stopped", gateway=config.gateway)
 
 
-async def _resume(health: Health, outbox: Outbox, book: Book) -> None:
+def _let_command(health: Health) -> None:
+    """Let each bench command its own scales."""
+    by_id = {supervisor.state.id: supervisor for supervisor in health.supervisors}
+    for bench in health.benches:
+        bench.command = lambda device, word: by_id[device].command(word)
+
+
+@contextlib.asynccontextmanager
+async def _reference(
+    config: Gateway, topics: Topics, clock: Clock, outbox: Outbox
+) -> AsyncIterator[Subscription | None]:
+    if not config.reference.enabled:
+        yield None
+        return
+    reference = Subscription(
+        config.reference_folder,
+        topics,
+        clock,
+        stream=lambda: Stream(outbox.standing.epoch, outbox.standing.last),
+        floor=config.store.floor_mb * 1_000_000,
+        stale_after=config.reference.stale_after * 3600,
+    )
+    reference.open()
+    try:
+        yield reference
+    finally:
+        reference.close()
+
+
+def _heard_by(reference: Subscription | None, commands: Commands) -> Callable[[Message], None]:
+    def hear(message: Message) -> None:
+        if reference is None or not reference.hear(message):
+            commands.hear(message)
+
+    return hear
+
+
+async def _resume(health: Health, outbox: Outbox, book: Book, includes: int) -> None:
+    standing = outbox.standing
+    rows = await outbox.newest(min(MAX_KEPT, max(_RESUMED, standing.last - includes)))
+    if unread := book.movements.recount([(row.seq, row.body) for row in rows], includes):
+        event(log, logging.WARNING, "rows that are not counted", seqs=unread[:10])
     newest = []
-    for row in await outbox.newest(_RESUMED):
+    for row in rows[-_RESUMED:]:
         try:
             newest.append(Transaction.model_validate_json(row.body))
         except ValidationError:
             # Of another version: the bridge will judge it. The shift goes on without.
             event(log, logging.WARNING, "a stored row cannot be read", seq=row.seq)
     stood = await outbox.sessions()
-    for each in newest:
-        book.movements.add(each.seq, each.id, each.event)
     for bench in health.benches:
         name = bench.station.name
         bench.resume([each for each in newest if each.station == name], stood.get(name))
@@ -175,13 +225,15 @@ def _say_what_ended(outbox: Outbox, signals: Signals, health: Health) -> None:
         )
 
 
-def _beside(health: Health, commands: Commands) -> OnConnected:
+def _beside(health: Health, commands: Commands, reference: Subscription | None) -> OnConnected:
     """Return what runs beside the sending of rows while there is a connection."""
 
     async def serve(connection: Connection) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(health.publish(connection), name="report state")
             tasks.create_task(commands.serve(connection), name="answer commands")
+            if reference:
+                tasks.create_task(reference.serve(connection), name="ask for reference data")
 
     return serve
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from gateway.bench import Bench
 from gateway.devices import DeviceState, Supervisor
 from gateway.forwarder import Forwarder
 from gateway.outbox import Outbox
+from gateway.reference.subscription import CopyState, Subscription
 from gateway.salvage import Ended
 from gateway.signals import Signals
 from runtime.clock import Clock
@@ -66,6 +67,8 @@ class Snapshot:
     """False while the disk is so full that the room put by for that day is in use."""
     ended: Ended | None = None
     """The stream that ended here last, until a person has seen that."""
+    reference: CopyState = field(default_factory=CopyState)
+    """The copy of what the ERP knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,13 @@ def _soon_full(snapshot: Snapshot) -> str | None:
     if days is None or days > _DAYS or snapshot.disk_free_bytes < _LOW_DISK:
         return None
     return f"{snapshot.disk_free_bytes // 1_000_000} MB free: {days:.0f} days of scans offline"
+
+
+def _stale(snapshot: Snapshot) -> str | None:
+    copy = snapshot.reference
+    if not copy.stale or copy.age_s is None:
+        return None
+    return f"the bridge said {copy.age_s / 3600:.0f} h ago that the reference copy is the newest"
 
 
 RULES = (
@@ -189,6 +199,19 @@ RULES = (
         "Check NTP. Order is safe without it; times may be wrong.",
     ),
     _Rule(
+        "reference-stale",
+        "warning",
+        _stale,
+        "Check the network and the bridge. Stations go on with the copy they have; documents that"
+        " are new since then are not known to them.",
+    ),
+    _Rule(
+        "reference-trouble",
+        "warning",
+        lambda s: s.reference.trouble,
+        "Make room on the disk, or look at the log. Stations go on with the copy they have.",
+    ),
+    _Rule(
         "disk-low",
         "critical",
         lambda s: (
@@ -245,6 +268,7 @@ class Health:
         self._oldest: tuple[int, float] = (0, 0.0)
         self.supervisors: Sequence[Supervisor] = ()
         self.benches: Sequence[Bench] = ()
+        self.reference: Subscription | None = None
         self.changed = asyncio.Event()
         """Set by whoever changed something that the state shows."""
 
@@ -296,6 +320,7 @@ class Health:
             disk_days=self._days(disk.f_bavail * disk.f_frsize),
             room_put_by=self._outbox.room_put_by,
             ended=self._outbox.unseen,
+            reference=self.reference.state if self.reference else CopyState(),
         )
 
     def _days(self, free: int) -> float:

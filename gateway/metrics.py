@@ -99,6 +99,29 @@ TABLE = (
         _one(lambda s: s.room_put_by),
     ),
     _Row(
+        "scanpost_gateway_reference_records",
+        GaugeMetricFamily,
+        "Records of the reference copy.",
+        lambda s: [
+            ({"kind": "item"}, s.reference.items),
+            ({"kind": "document"}, s.reference.documents),
+            ({"kind": "location"}, s.reference.locations),
+        ],
+        ("kind",),
+    ),
+    _Row(
+        "scanpost_gateway_reference_version",
+        GaugeMetricFamily,
+        "Version of the reference copy.",
+        _one(lambda s: s.reference.version),
+    ),
+    _Row(
+        "scanpost_gateway_reference_age_seconds",
+        GaugeMetricFamily,
+        "Seconds since the bridge said that the reference copy is the newest.",
+        lambda s: [] if s.reference.age_s is None else [({}, s.reference.age_s)],
+    ),
+    _Row(
         "scanpost_gateway_signals_total",
         CounterMetricFamily,
         "Signals given to operators.",
