@@ -140,7 +140,8 @@ class Binder:
             if newest:
                 now = now.model_copy(
                     update={
-                        "complete": True,
+                        # A bridge that has read nothing yet has nothing to go by.
+                        "complete": now.complete or bool(now.items + now.documents + now.locations),
                         "epoch": page.epoch,
                         "includes": page.includes,
                         "confirmed": confirmed,

@@ -293,11 +293,12 @@ class Subscription:
 
     @property
     def _behind(self) -> bool:
-        if self._begun is not None or self._live is None:
+        target = self._begun or self._live
+        if target is None:
             return True
         if self._newest is None:
             return False
-        at = self._live.standing
+        at = target.standing
         return (at.set, at.fetched) != (self._newest.set, self._newest.version)
 
     # --- taking ---
@@ -334,7 +335,7 @@ class Subscription:
             return
         self._newest = newest
         live = self._live
-        if live is None or self._begun is not None or self._behind:
+        if live is None or self._behind:
             if self._asked is None:
                 self._ask_at = min(self._ask_at, self._clock.monotonic())
             return
@@ -422,7 +423,7 @@ class Subscription:
         self._pages += 1
         newest = page.upto >= page.newest
         before = None
-        if target is not self._live and newest:
+        if target is not self._live and taken.standing.complete:
             await asyncio.to_thread(target.settle)
             before, self._live, self._begun = self._live, target, None
             self.catalog.show(target)
@@ -431,7 +432,8 @@ class Subscription:
             self.catalog.follow(taken.standing, taken.changed)
         if newest:
             # Before anything is waited for: what the lines say is done has it from now on.
-            self._include(taken.standing)
+            if target is self._live:
+                self._include(taken.standing)
             self._noted_at = self._clock.monotonic()
             self.changed()
         if before is not None:

@@ -194,6 +194,20 @@ async def test_the_whole_copy_is_fetched_page_by_page_and_kept_true(
         assert state.trouble is None
 
 
+async def test_a_bridge_that_has_read_nothing_yet_has_no_copy_to_show(
+    folder: Path, broker: Broker
+) -> None:
+    async with serving(broker) as office, desk(folder, broker) as gateway:
+        await until(lambda: bool(office.asks) and gateway.subscription._asked is None)
+        assert not gateway.subscription.catalog.ready
+        assert gateway.subscription.state.set is None
+        await asyncio.sleep(0)
+        assert len(office.asks) == 1  # and it does not ask again and again
+        await office.tell(*ITEMS)
+        await gateway.at(office)
+        assert gateway.subscription.state.items == 950
+
+
 async def test_a_restart_goes_on_where_it_stood(folder: Path, broker: Broker) -> None:
     async with serving(broker) as office:
         office.changes = list(ITEMS)
