@@ -11,7 +11,7 @@ import re
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -276,7 +276,7 @@ def find_binders(folder: Path) -> tuple[Binder | None, Binder | None]:
     """
     complete: Binder | None = None
     begun: Binder | None = None
-    for path in sorted(_files(folder), key=_number, reverse=True):
+    for path in copies_in(folder):
         try:
             binder = _open(path) if complete is None else None
         except (sqlite3.DatabaseError, ValidationError):
@@ -305,9 +305,19 @@ def read_standing(path: Path) -> Standing:
     return Standing.model_validate_json(body)
 
 
-def copies_in(folder: Path) -> Iterable[Path]:
-    """Yield the files of a folder that may hold a set, the newest first."""
-    yield from sorted(_files(folder), key=_number, reverse=True)
+def newest_standing(folder: Path) -> Standing | None:
+    """Return how far the newest complete set of a folder has come, while others use it."""
+    for path in copies_in(folder):
+        with contextlib.suppress(sqlite3.Error, ValidationError, ValueError):
+            standing = read_standing(path)
+            if standing.complete:
+                return standing
+    return None
+
+
+def copies_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that may hold a set, the newest first."""
+    return sorted(_files(folder), key=_number, reverse=True)
 
 
 def _open(path: Path, fresh: Standing | None = None) -> Binder:

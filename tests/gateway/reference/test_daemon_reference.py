@@ -17,10 +17,13 @@ from contract.envelope import Ack, encode
 from contract.reference import ItemRecord, Pack
 from contract.transactions import Receipt, Transaction
 from contract.values import Document, Item, Line, Quantity
+from gateway.__main__ import main
 from gateway.movements import Movements
 from gateway.outbox import open_outbox
+from gateway.reference.binder import new_binder
 from runtime.mqtt import Broker
-from tests.gateway.reference.stock import order, put
+from tests.gateway.reference.stock import order, pages, put
+from tests.gateway.reference.test_catalog import NOW
 from tests.gateway.reference.test_subscription import CEILING, serving
 from tests.gateway.test_daemon import Daemon, Place
 from tests.gateway.test_movements import CLOCKED
@@ -98,6 +101,27 @@ async def test_a_copy_is_fetched_used_offline_and_not_counted_twice(
         assert daemon.http is not None
         async with daemon.http.get(daemon.url + "/metrics") as response:
             assert "reference_records" in await response.text()
+
+
+def test_a_person_at_a_terminal_is_told_what_the_copy_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(f"""
+        site = "north"
+        gateway = "dock-1"
+        store.path = "{tmp_path / "outbox.db"}"
+        station = [{{ name = "door-1", job = "pass_through" }}]
+    """)
+    assert main(["reference", "--config", str(config)]) == 1
+    assert "no copy yet" in capsys.readouterr().out
+    binder = new_binder(tmp_path / "outbox.reference", "s1")
+    binder.take(next(pages([put(BOLT), put(PO)])), NOW)
+    assert main(["reference", "--config", str(config)]) == 0  # while it is in use
+    said = capsys.readouterr().out
+    assert "1 items, 1 documents, 0 locations" in said
+    assert "2026-11-23 00:00:00 UTC" in said
+    binder.close()
 
 
 async def test_without_the_copy_no_question_is_asked(place: Place, mosquitto: Mosquitto) -> None:
