@@ -25,6 +25,7 @@ from bridge.errors import BridgeError
 from bridge.ledger import Ledger, visit_ledger
 from bridge.modes import ANY, Mode, Scope
 from bridge.reading import Queue
+from bridge.reference.copy import open_copy
 from bridge.shadow import Shown, collected, report
 from contract.envelope import Reason
 
@@ -260,6 +261,26 @@ def _scope(options: argparse.Namespace) -> Scope:
     return Scope(options.gateway or ANY, options.station or ANY, options.type or ANY)
 
 
+async def _reference(
+    _ledger: Ledger, config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    if config.reference.source == "off":
+        return 1, {"error": "reference data is off: see [reference] in bridge.toml"}
+    async with open_copy(config.ledger.full_url) as copy:
+        if options.now:
+            await copy.want()
+        state = await copy.state()
+        return 0, {
+            "source": config.reference.source,
+            "read": state.read_at,
+            "set": state.set,
+            "version": state.version,
+            "records": await copy.counts(),
+            "left out": list(state.problems),
+            "gateways": sorted(await copy.gateways()),
+        }
+
+
 def _which(options: argparse.Namespace) -> Which:
     return Which(
         numbers=options.numbers,
@@ -341,6 +362,10 @@ def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", type=int, default=SHADOW_DAYS, help="of the ERP that are read")
 
 
+def _now(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--now", action="store_true", help="let the bridge read it again")
+
+
 def _trail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=["verify", "show"])
     parser.add_argument("--head", help="a head that an earlier verify printed; it must be there")
@@ -373,6 +398,7 @@ _COMMANDS: Mapping[
     "rollback": ("send nothing from now on; it stays in line", (_places, _to, _by), _rollback),
     "shadow-report": ("what would be sent, held against the ERP", (_report,), _shadow_report),
     "audit": ("the trail of decisions", (_trail,), _audit),
+    "reference": ("what stations may know, and how old it is", (_now,), _reference),
 }
 
 

@@ -55,7 +55,8 @@ async def run(config: Config) -> None:
             terms=terms,
         )
         await ledger.note(f"bridge {config.name}", "config", {"digest": config.digest})
-        health = Health(ledger, consumer, dispatcher, metrics, clock)
+        failure = (lambda: None) if reference is None else reference.failure
+        health = Health(ledger, consumer, dispatcher, metrics, clock, failure)
         pages = Web(ledger, consumer, dispatcher, health, metrics)
         async with _served(config, pages), asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="consume")

@@ -60,6 +60,8 @@ class View:
     left_alone: str | None
     """Why the target gets nothing although it could, where a person may want to act."""
     stuck: Mapping[int, str]
+    reference: str | None = None
+    """Why reference data is not read, if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,11 @@ RULES = (
         "A cloned card or a restored backup: stop one of the two, compare, then forgive the other.",
     ),
     _Rule("gap", _gap, "See why the gateway does not send what is missing."),
+    _Rule(
+        "reference",
+        lambda view: view.reference,
+        "Mend what it is read from. Stations go on with what they have.",
+    ),
 )
 
 
@@ -129,7 +136,9 @@ class Health:
         dispatcher: Dispatcher,
         metrics: Metrics,
         clock: Clock,
+        reference: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._reference = reference
         self._ledger = ledger
         self._consumer = consumer
         self._dispatcher = dispatcher
@@ -179,5 +188,6 @@ class Health:
             target=self._dispatcher.connector is not None or self._dispatcher.stands_by,
             left_alone=self._dispatcher.gate.trouble(self._clock.monotonic()),
             stuck=self._dispatcher.stuck,
+            reference=self._reference(),
         )
         return [Trouble(rule.code, text, rule.todo) for rule in RULES if (text := rule.says(view))]

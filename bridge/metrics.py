@@ -48,6 +48,9 @@ TABLE = (
     _Row(Gauge, "parked_rows", "Rows beyond a gap."),
     _Row(Counter, "reference_pages", "Pages of reference data sent to gateways."),
     _Row(Counter, "reference_bytes", "Bytes of these."),
+    _Row(Gauge, "reference_version", "Newest version of the copy of reference data."),
+    _Row(Gauge, "reference_read_seconds", "When it was last read whole, in Unix time."),
+    _Row(Gauge, "reference_failing", "1 while its source cannot be read."),
 )
 
 

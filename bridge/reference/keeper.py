@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 from bridge.database import unbroken
 from bridge.errors import LedgerFailed, SourceFailed
 from bridge.inspection import storable
+from bridge.metrics import Metrics
 from bridge.reference.booked import Booked, Fate, Stream, posted
 from bridge.reference.copy import CHUNK, Copy, CopyFailed, Stored, Writing
 from bridge.reference.counting import Move, Progress, by_gtin, needs_trades
@@ -39,6 +40,8 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at the ledger and at files: an operator waits for the other bench."""
 SLICE = 100
 """Records made between two turns of the loop: some 5 ms."""
+WRITTEN = 1_000
+"""Records in one transaction: 200 of them for 200,000 items, and none that takes long."""
 MOST = 1_000_000
 """Records of one kind: beyond it a source has gone wrong."""
 MOST_PROBLEMS = 20
@@ -186,6 +189,7 @@ class Keeper:
         every: float,
         clock: Clock,
         changed: Callable[[], None] = lambda: None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Take what it works with.
 
@@ -196,6 +200,7 @@ class Keeper:
             every: seconds between two readings of a source that cannot say what has changed.
             clock: monotonic for waiting, UTC for writing down.
             changed: called when there is something new for gateways.
+            metrics: to count in.
         """
         self._copy = copy
         self._booked = booked
@@ -203,6 +208,7 @@ class Keeper:
         self._every = every
         self._clock = clock
         self._changed = changed
+        self._metrics = metrics or Metrics()
         self._catching_up = asyncio.Lock()
         self._wanted = -1
         self._due = 0.0
@@ -267,6 +273,7 @@ class Keeper:
             return False
         self._pending -= kinds
         self._failed(None)
+        self._metrics.set("reference_read_seconds", self._clock.utc().timestamp())
         for problem in problems:
             event(log, logging.WARNING, "a record is left out", why=problem)
         return True
@@ -275,6 +282,7 @@ class Keeper:
         if why is not None and why != self.failure:
             event(log, logging.ERROR, "reference data cannot be read", why=why)
         self.failure = why
+        self._metrics.set("reference_failing", why is not None)
 
     async def _take(self, records: Records, kind: Kind, round_: int) -> list[str]:
         before = (await self._copy.state()).version
@@ -283,19 +291,20 @@ class Keeper:
         else:
             problems = await self._take_plain(records, kind, round_)
         after = (await self._copy.state()).version
+        self._metrics.set("reference_version", after)
         if after != before:
             event(log, logging.INFO, "reference data read", kind=kind, changes=after - before)
             self._changed()
         return problems[:MOST_PROBLEMS]
 
-    # Items and locations: a slice at a time, each a transaction of its own
+    # Items and locations: some at a time, each time a transaction of its own
 
     async def _take_plain(self, records: Records, kind: Kind, round_: int) -> list[str]:
         seen: set[int] = set()
         problems: list[str] = []
         rows: AsyncIterator[Record] = records.items() if kind == "item" else records.locations()
+        texts: dict[str, str] = {}
         async for some in _slices(rows):
-            texts: dict[str, str] = {}
             for record in some:
                 text, key = text_of(record), storable(record.key)
                 if too_large(record, text):
@@ -306,9 +315,12 @@ class Keeper:
                     continue
                 seen.add(mark)
                 texts[key] = text
-            await self._write_plain(kind, texts, round_)
+            if len(texts) >= WRITTEN:
+                await self._write_plain(kind, texts, round_)
+                texts = {}
             if len(seen) > MOST:
                 raise SourceFailed(f"more than {MOST} {READABLE[kind]}")
+        await self._write_plain(kind, texts, round_)
         await self._withdraw(kind, seen, round_)
         return problems
 

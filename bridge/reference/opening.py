@@ -55,6 +55,14 @@ class Reference:
         self._clock = clock
         self._metrics = metrics
         self._conflicts: Conflicts | None = None
+        self._keeper: Keeper | None = None
+        self._broken: str | None = None
+
+    def failure(self) -> str | None:
+        """Return why reference data is not read, if it is not."""
+        if self._broken is not None or self._keeper is None:
+            return self._broken
+        return self._keeper.failure
 
     async def run(self) -> None:
         """Keep and serve until cancelled. What goes wrong here never ends the bridge."""
@@ -65,6 +73,7 @@ class Reference:
                     tasks.create_task(keeper.run(), name="keep reference data")
                     tasks.create_task(server.run(), name="serve reference data")
             except CopyFailed as error:
+                self._broken = f"the copy cannot be opened: {error}"
                 event(log, logging.ERROR, "no reference data", why=str(error))
             await asyncio.sleep(backoff.next())
 
@@ -89,12 +98,14 @@ class Reference:
                     every=self._table.every,
                     clock=self._clock,
                     changed=server.tell,
+                    metrics=self._metrics,
                 )
+                self._keeper, self._broken = keeper, None
                 if self._table.conflicts:
                     self._conflicts = Conflicts(copy, booked, keeper)
                 yield keeper, server
         finally:
-            self._conflicts = None
+            self._conflicts = self._keeper = None
             await ledger.close()
 
     async def check(self, attempt: Attempt) -> Refused | None:

@@ -24,7 +24,7 @@ from contract.envelope import MAX_ENVELOPE
 from contract.reference import Ask, DocumentRecord, ItemRecord, LocationRecord, Newest, Page
 from contract.topics import Topics
 from runtime.clock import Clock
-from runtime.mqtt import Broker, Connection, connect
+from runtime.mqtt import Broker, Connection, Message, connect
 
 LONG = 60.0
 both = pytest.mark.parametrize("ledger_url", ["sqlite", "postgresql"], indirect=True)
@@ -114,12 +114,21 @@ class Dock:
     async def until(self, true: Callable[["Dock"], bool]) -> None:
         async with asyncio.timeout(LONG):
             while not true(self):
-                for message in await self.connection.receive():
+                for message in await self._heard():
                     assert len(message.payload) <= MAX_ENVELOPE
                     if message.topic == self.topics.newest:
                         self._hear(Newest.model_validate_json(message.payload))
                     elif message.topic == self.topics.page:
                         self._take(Page.model_validate_json(message.payload))
+
+    async def _heard(self) -> list[Message]:
+        """Wait for messages; ask again now and then as long as no bridge has answered at all."""
+        while True:
+            try:
+                async with asyncio.timeout(1.0 if self.newest is None else LONG):
+                    return await self.connection.receive()
+            except TimeoutError:
+                self.ask()
 
     def _hear(self, newest: Newest) -> None:
         self.newest = newest
