@@ -608,9 +608,19 @@ async def _word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
         .order_by(desc("seq"))
         .limit(MAX_REJECTED)
     )
+    last = None
+    if mine.upto > mine.forgiven:
+        last = await connection.scalar(
+            select(entry.c.digest)
+            .where(entry.c.stream == mine.id, entry.c.seq == mine.upto)
+            .union_all(
+                select(repeat.c.digest).where(repeat.c.stream == mine.id, repeat.c.seq == mine.upto)
+            )
+        )
     ack = Ack(
         epoch=epoch,
         upto=mine.upto,
+        digest=last,
         posted=mine.upto if first_open is None else first_open - 1,
         rejected=tuple(
             Rejected(seq=row.seq, code=row.code, text=row.text) for row in reversed(dead.all())

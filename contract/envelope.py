@@ -99,11 +99,14 @@ class Ack(Frozen):
     `upto`: every row to here is in the ledger. `posted`: every row to here is in the ERP, rejected,
     or of a kind that needs no posting. `rejected`: the newest rejections, oldest first.
     `conflict`: this seq came twice with different content (a cloned card, a restored backup); the
-    bridge takes nothing more of this epoch until a person has decided.
+    bridge takes nothing more of this epoch until a person has decided. `digest`: of the row `upto`,
+    so that a gateway whose store is such a copy does not take another row's word for its own; left
+    out where there is no such row, or where a person has decided about it.
     """
 
     epoch: Epoch
     upto: Annotated[int, Field(ge=0)]
+    digest: Digest | None = None
     posted: Annotated[int, Field(ge=0)] = 0
     rejected: Annotated[tuple[Rejected, ...], Field(max_length=50)] = ()
     conflict: Seq | None = None

@@ -291,13 +291,13 @@ class Forwarder:
     async def _listen(self, connection: Connection) -> None:
         async for message in connection.messages:
             if message.topic == self._topics.ack:
-                self._hear(message)
+                await self._hear(message)
             elif message.topic == self._topics.status:
                 self.manners.overhear(message.payload)
             else:
                 self.overhear(message)
 
-    def _hear(self, message: Message) -> None:
+    async def _hear(self, message: Message) -> None:
         self.manners.share(message.about.get("fleet"))
         if len(message.payload) > MAX_ENVELOPE:
             self._complain("unreadable word on the ack topic", "too long")
@@ -312,6 +312,9 @@ class Forwarder:
             return  # retained word about an earlier outbox file
         if ack.reach > standing.last:
             self._complain("the bridge has rows that this store never had", f"upto {ack.upto}")
+        if not await self._outbox.agrees(ack):
+            self._complain("the bridge has another row", f"seq {ack.upto}")
+            ack = Ack(epoch=ack.epoch, upto=0, conflict=ack.upto)
         if self._outbox.confirm(ack):
             self.bridge_absent = False
             self.changed()

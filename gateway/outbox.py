@@ -444,6 +444,23 @@ class Outbox:
         found.update({row.seq: (row.code, row.text) for row in fresh})
         return [(seq, *found[seq]) for seq in sorted(found)][-rows:]
 
+    async def agrees(self, ack: Ack) -> bool:
+        """Say whether the bridge's word is about our rows: a copy of a store has others there.
+
+        A store restored from a backup that went on offline has given numbers a second time; what
+        the bridge says of the first rows must not count for the second.
+
+        Raises:
+            StoreDamaged: the row is not what was stored, or is missing.
+            StoreFailed: the file cannot be read.
+        """
+        now = self._standing
+        ours = ack.epoch == now.epoch and now.upto < ack.upto <= now.last
+        if ack.digest is None or not ours:
+            return True
+        [row] = await self.after(ack.upto - 1, 1, 1)
+        return row.digest == ack.digest
+
     def confirm(self, ack: Ack) -> bool:
         """Take the bridge's word, and say whether it said anything new.
 

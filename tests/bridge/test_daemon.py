@@ -17,7 +17,7 @@ from bridge.__main__ import main
 from contract.envelope import Ack
 from contract.topics import Topics
 from runtime.mqtt import Broker, Connection, connect
-from tests.bridge.streams import EPOCH, envelope, sealed, transaction
+from tests.bridge.streams import EPOCH, envelope, sealed, transaction, undigested
 from tests.mosquitto import Mosquitto, free_port
 
 TOPICS = Topics("north", "dock-1")
@@ -116,7 +116,7 @@ async def test_a_scan_goes_all_the_way_and_the_bridge_ends_when_told(
     async with connect(Broker(url=mosquitto.url), client_id="dock-1") as dock:
         await dock.subscribe(TOPICS.ack)
         dock.publish(TOPICS.tx, sealed(1, [transaction(1), transaction(2)]))
-        assert await until(dock, posted=2) == Ack(epoch=EPOCH, upto=2, posted=2)
+        assert undigested(await until(dock, posted=2)) == Ack(epoch=EPOCH, upto=2, posted=2)
     assert bridge.stock() == [("DOCK", "4")]
     status, stock = await bridge.ask("/api/stock")
     assert (status, stock[0]["quantity"]) == (200, "4")

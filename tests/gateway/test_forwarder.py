@@ -324,8 +324,8 @@ async def settled(bridge: Connection, line: Line) -> None:
     heard = asyncio.Event()
     hear = line.forwarder._hear
 
-    def note(message: Any) -> None:
-        hear(message)
+    async def note(message: Any) -> None:
+        await hear(message)
         if message.payload == b"the end":
             heard.set()
 
