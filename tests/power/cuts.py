@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from gateway.errors import GatewayError
 from runtime.sqlite import StoreUnusable
@@ -50,6 +51,7 @@ class Cuts:
         self._warm = warm
         self._folder = folder
         self._told: dict[int, str] = {}
+        self._epochs: set[UUID] = set()
         self._scans = 0
         self.found = Found()
 
@@ -102,10 +104,11 @@ class Cuts:
         try:
             async with running(path) as outbox:
                 rows = await outbox.newest(1_000_000)
+                self._epochs.add(outbox.standing.epoch)
         except (GatewayError, StoreUnusable, sqlite3.Error) as error:
             return [f"cannot be opened: {type(error).__name__}: {error}"]
         found = {each.seq: json.loads(each.body)["event"]["text"] for each in rows}
-        wrong = []
+        wrong = ["a new stream was begun"] if len(self._epochs) > 1 else []
         lost = [seq for seq, code in sorted(self._told.items()) if found.get(seq) != code]
         if lost:
             wrong.append(f"lost or altered {len(lost)} acknowledged rows, {lost[0]} to {lost[-1]}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from gateway import forwarder
+from gateway import forwarder, outbox
 from gateway.__main__ import main
 from gateway.outbox import Outbox
 from tests.power import shim
@@ -35,8 +35,8 @@ _NEEDED = (
     "gateway.stations.pass_through",
 )
 """What a gateway imports when it first needs it: here once, for all forks to have."""
-_KEEP_EVERY = 0.005
-"""Seconds between two writes of the watermark, so that a run of a fraction of a second has some."""
+_WORD_APART = 0.005
+"""Seconds between two writes of the bridge's word, so that a run of a fraction of one has some."""
 
 
 def serve(wire: socket.socket) -> None:
@@ -105,6 +105,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the test that started us ends us
     for module in _NEEDED:
         importlib.import_module(module)
-    forwarder._KEEP_EVERY = _KEEP_EVERY
+    forwarder._KEEP_EVERY = outbox._WORD_APART = _WORD_APART
     gc.freeze()  # or each fork copies the memory it looks through
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -22,7 +22,6 @@ class Stream:
 
     upto: int = 0
     digests: dict[int, str] = field(default_factory=dict)
-    texts: dict[int, str] = field(default_factory=dict)
 
 
 class Office:
@@ -31,6 +30,8 @@ class Office:
     def __init__(self, port: int, gateway: str) -> None:
         """Connect to the broker on `port`, and listen to one gateway."""
         self.streams: dict[UUID, Stream] = {}
+        self.booked: dict[str, str] = {}
+        """Text of each transaction by its id, in the order they came first."""
         self.wrong: list[str] = []
         """Rows that came twice with different content."""
         self._packet_id = 0
@@ -75,16 +76,10 @@ class Office:
         for seq, row in enumerate(rows.rows, rows.first):
             if stream.digests.setdefault(seq, row.digest) != row.digest:
                 self.wrong.append(f"seq {seq} came with another content")
-            stream.texts[seq] = row.transaction["event"].get("text", "")
+            self.booked.setdefault(row.transaction["id"], row.transaction["event"]["text"])
         while stream.upto + 1 in stream.digests:
             stream.upto += 1
         ack = Ack(epoch=rows.epoch, upto=stream.upto, posted=stream.upto)
         self._packet_id = self._packet_id % 65535 + 1
         topic = Topics(rows.site, rows.gateway).ack
         return wire.publish(topic, ack.model_dump_json().encode(), self._packet_id, retain=True)
-
-    @property
-    def stream(self) -> Stream:
-        """The one stream of the gateway; an empty one if nothing came."""
-        assert len(self.streams) <= 1, "a store that was there was not taken up again"
-        return next(iter(self.streams.values()), Stream())

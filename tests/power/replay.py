@@ -35,17 +35,20 @@ class Promises:
 
     rows: dict[int, str] = field(default_factory=dict)
     """Seq to digest of what is on disk, as they were told."""
+    epoch: str = ""
+    """The stream they are in: another one after a cut would send rows again."""
     trimmed: int = 0
     """Rows to here may have been deleted, since they were confirmed."""
 
     def hear(self, told: str) -> None:
         """Take what a mark on the tape says."""
         said = json.loads(told)
+        self.epoch = said.get("epoch", self.epoch)
         self.rows.update((seq, sha) for seq, sha in said.get("rows", []))
         self.trimmed = max(self.trimmed, said.get("trimmed", 0))
 
     def copy(self) -> "Promises":
-        return Promises(dict(self.rows), self.trimmed)
+        return Promises(dict(self.rows), self.epoch, self.trimmed)
 
     @property
     def last(self) -> int:
@@ -81,6 +84,8 @@ async def judge(path: Path, promises: Promises) -> list[str]:
             last = outbox.standing.last
             rows = await outbox.newest(1_000_000)
             wrong = promises.broken_by(rows, last)
+            if promises.epoch not in {"", str(outbox.standing.epoch)}:
+                wrong.append("a new stream was begun")
             [more] = await outbox.put([row("after the cut")])
             if more.seq != last + 1:
                 wrong.append(f"{last} was followed by {more.seq}")
@@ -131,11 +136,29 @@ class Found:
 class Replay:
     """Cuts, generation after generation. `folder` keeps the tapes."""
 
-    def __init__(self, folder: Path, seed: int, broken: str = "", steps: int = 500) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        broken: str = "",
+        *,
+        steps: int = 500,
+        each: int = _GENERATION,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            folder: keeps the tapes, and what a cut left that broke a promise.
+            seed: what is done and where it is cut follow from it.
+            broken: how the store is to be broken, if at all.
+            steps: things done on one tape; below 100 the store is not closed in between.
+            each: cuts of one tape.
+        """
         self._folder = folder
         self._seed = seed
         self._broken = broken
         self._steps = steps
+        self._each = each
         self._dice = random.Random(f"cuts {seed}")
         self.found = Found()
 
@@ -145,7 +168,7 @@ class Replay:
         promises = Promises()
         generation = 0
         while self.found.cuts < cuts and not (until_wrong and self.found.wrong):
-            now = min(_GENERATION, cuts - self.found.cuts)
+            now = min(10 if until_wrong else self._each, cuts - self.found.cuts)
             image, promises = await self._generation(generation, now, image, promises)
             generation += 1
         return self.found
@@ -218,9 +241,12 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--broken", default="")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--each", type=int, default=_GENERATION, help="cuts of one tape")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix=f"scanpost-power-{options.seed}-"))
-    found = asyncio.run(Replay(folder, options.seed, options.broken).run(options.cuts))
+    replay = Replay(folder, options.seed, options.broken, steps=options.steps, each=options.each)
+    found = asyncio.run(replay.run(options.cuts))
     for line in found.wrong[:20]:
         print(line)
     print(

@@ -76,6 +76,9 @@ def test_whatever_call_fails_no_ok_is_without_its_row_and_the_gateway_comes_back
             lasts = trouble if "for good" in kind else None
             shift.work(Plan(desk.store, fail=nth, error=error, lasts=lasts, tape=reel))
             ended = desk.stop()
+            if ended:  # what it still has to mend, it mends at its next start
+                desk.start()
+                desk.stop()
             shift.wrong = asyncio.run(shift.judge())
         # Who is asked to end while it ends by itself does not hear it any more.
         if ended not in {0, 1, -signal.SIGTERM} or not {1} >= set(shift.ends):
@@ -89,14 +92,15 @@ def test_whatever_call_fails_no_ok_is_without_its_row_and_the_gateway_comes_back
     refused = sum(each.refused.total() for each in shifts)
     restarts = sum(each.restarts for each in shifts)
     unanswered = sum(each.unanswered for each in shifts)
+    renewed = sum(each.renewed for each in shifts)
     print(
         f"{kind}: {len(shifts)} runs, {refused} refused, {restarts} restarts,"
-        f" {unanswered} without a word"
+        f" {unanswered} without a word, {renewed} new streams"
     )
-    if error:
-        assert refused >= SCANS, "no fault was ever noticed"
+    assert refused + restarts > 0 or not error, "no fault was ever noticed"
     if error == errno.EIO:
+        assert refused >= SCANS, "a disk that fails in a commit is to be told of"
         assert restarts > 0, "a disk that cannot be trusted is no reason to go on"
     # It may end without a word where the fault was not in a scan's own commit: where the bridge's
     # word is written down.
-    assert unanswered <= refused / 3
+    assert unanswered <= len(shifts) / 10

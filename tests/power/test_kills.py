@@ -75,6 +75,8 @@ class Sweep:
                     return
                 self.killed[struck_at[0]] += 1
                 self.announced += shift.announced
+                if shift.office is not None and len(shift.office.streams) != 1:
+                    shift.wrong.append(f"killed at {struck_at}: a new stream was begun")
                 self.wrong += ["\n".join(shift.wrong)] if shift.wrong else []
 
 

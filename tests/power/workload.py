@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from contract.envelope import Ack
+from gateway import outbox
 from gateway.outbox import Outbox, Write, open_outbox
 from tests.power.shim import Shim
 
@@ -118,7 +119,8 @@ class Shift:
         done = 0
         while done < steps:
             async with running(self._path) as outbox:
-                for _ in range(self._dice.randint(steps // 4, steps // 2)):
+                fewest = steps if steps < 100 else steps // 4
+                for _ in range(self._dice.randint(fewest, max(fewest, steps // 2))):
                     await self._step(outbox)
                     done += 1
 
@@ -139,7 +141,8 @@ class Shift:
         length = self._dice.choice((120, 250, 600, 1500, 9000))
         texts = [f"{self._dice.getrandbits(64):x}".ljust(length, "x") for _ in range(count)]
         rows = await outbox.put([row(text) for text in texts])
-        self._shim.mark(json.dumps({"rows": [[each.seq, digest(each)] for each in rows]}))
+        told = [[each.seq, digest(each)] for each in rows]
+        self._shim.mark(json.dumps({"epoch": str(outbox.standing.epoch), "rows": told}))
 
     async def _acknowledged(self, outbox: Outbox) -> None:
         standing = outbox.standing
@@ -166,6 +169,7 @@ def main() -> None:
         break_store(options.broken)
     elif options.broken == "lie":
         shim.lie()
+    outbox._WORD_APART = 0.0  # each word of the bridge is written down, and lets rows go
     shim.store(options.folder)
     shim.tape(options.tape, data=True)
     asyncio.run(Shift(options.folder.resolve() / NAME, options.seed, shim).work(options.steps))
