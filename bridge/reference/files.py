@@ -161,7 +161,8 @@ class Files:
 def _rows_of(file: io.TextIOWrapper, name: str) -> Iterator[Row]:
     first = file.readline(MAX_FIELD)
     columns = _header(first)
-    lacking = sorted(_NEEDED[name] - set(columns))
+    needed = _NEEDED[name]
+    lacking = sorted(needed - set(columns))
     if lacking:
         raise SourceFailed(f"{name}:1: there is no column {', '.join(lacking)}")
     strange = sorted(set(columns) - _KNOWN[name])
@@ -177,13 +178,13 @@ def _rows_of(file: io.TextIOWrapper, name: str) -> Iterator[Row]:
                     why = f"{len(fields)} fields for {len(columns)} columns"
                     raise SourceFailed(f"{name}:{line}: {why}")
                 row = {
-                    column: field.strip()
+                    column: text
                     for column, field in zip(columns, fields, strict=True)
-                    if field.strip()
+                    if (text := field.strip())
                 }
-                missing = sorted(_NEEDED[name] - row.keys())
-                if missing:
-                    raise SourceFailed(f"{name}:{line}: {', '.join(missing)} must not be empty")
+                if not needed <= row.keys():
+                    missing = ", ".join(sorted(needed - row.keys()))
+                    raise SourceFailed(f"{name}:{line}: {missing} must not be empty")
                 yield line, row
             line = rows.line_num + 2
     except csv.Error as error:
