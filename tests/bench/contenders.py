@@ -83,10 +83,15 @@ FLOOR = "floor-sqlite"
 """Whose figures the others are divided by."""
 OURS = "scanpost"
 
+_AS_INSTALLED = {"MALLOC_ARENA_MAX": "1"}
+"""What the unit of systemd sets."""
+
 CONTENDERS = (
     Contender("floor-raw", program("tests.bench.floor", "raw"), told_by("ok")),
     Contender(FLOOR, program("tests.bench.floor", "sqlite"), told_by("ok")),
     Contender("naive", program("tests.bench.naive"), told_by("ok"), backlog_share=10),
-    Contender(OURS, _gateway(page=False), told_by("info signal ok")),
+    Contender(OURS, _gateway(page=False), told_by("info signal ok"), environment=_AS_INSTALLED),
 )
-WITH_PAGE = Contender("scanpost + page", _gateway(page=True), told_by("info signal ok"))
+WITH_PAGE = Contender(
+    "scanpost + page", _gateway(page=True), told_by("info signal ok"), environment=_AS_INSTALLED
+)

@@ -191,6 +191,8 @@ def plan(*, quick: bool, rounds: int) -> list[Measure]:
             "SIGKILL with the broker down, 4 ports",
             4,
             (
+                Column("read", "read", total=True),
+                Column("read_and_lost", "of these lost", total=True),
                 Column("told", "told OK", total=True),
                 Column("told_and_lost", "of these lost", total=True),
                 Column("doubled", "doubled", total=True),
@@ -198,7 +200,6 @@ def plan(*, quick: bool, rounds: int) -> list[Measure]:
             ),
             alone=lambda rig, _: crash(rig, kills, scans=200, per_second=400),
             tell=True,
-            stores_only=True,
         ),
         *_wear(0 if quick else 100),
     ]

@@ -14,7 +14,7 @@ from tests.bench.contenders import CONTENDERS, FLOOR, OURS, Contender, program, 
 from tests.bench.costs import wake_ups, written_bytes
 from tests.bench.faulty import SLOW
 from tests.bench.measures import Figures, counted, crash, idle, latency, live
-from tests.bench.plan import Column, Measure
+from tests.bench.plan import Column, Measure, plan
 from tests.bench.report import combined, table
 from tests.bench.rig import Rig, Trouble
 from tests.bench.slow_disk import COMPILER, SD_CARD_MS, slow_disk
@@ -49,6 +49,8 @@ def test_an_ok_before_the_disk_is_found_out(tmp_path: Path) -> None:
     with Rig(faulty("forgetful"), tmp_path / "rig", ports=2, tell=True) as rig:
         figures = crash(rig, kills=1, scans=100, per_second=500, within=1)
     assert figures["told_and_lost"] >= 100
+    assert figures["read"] == 100
+    assert figures["read_and_lost"] == 100, "nothing survives where nothing is stored"
 
 
 def test_the_time_a_scan_takes_is_measured(tmp_path: Path) -> None:
@@ -221,3 +223,14 @@ def test_a_baseline_keeps_what_a_shorter_run_has_not_measured(tmp_path: Path) ->
     baseline.save(path, [Held("idle", "rss_mb", 45.5), Held("latency", "p50_ms", 1.6)])
     baseline.save(path, [Held("latency", "p50_ms", 1.5)])
     assert baseline.load(path) == [Held("idle", "rss_mb", 45.5), Held("latency", "p50_ms", 1.5)]
+
+
+def test_the_baseline_in_the_tree_is_of_what_is_measured() -> None:
+    columns = {
+        (measure.key, column.name)
+        for measure in plan(quick=False, rounds=1)
+        for column in measure.columns
+        if column.better
+    }
+    kept = baseline.load(Path(__file__).with_name("baseline.json"))
+    assert {(each.measure, each.column) for each in kept} == columns
