@@ -443,7 +443,13 @@ def _new_epoch(place: _Place, options: argparse.Namespace) -> int:
     if _is_running(place.path):
         raise _Failed("the gateway runs: stop it first (`systemctl stop scanpost-gateway`)")
     with _held(place.path):
-        damage = damage_of(place.path, MIGRATIONS)
+        try:
+            damage = damage_of(place.path, MIGRATIONS)
+        except StoreTooNew:
+            raise
+        except StoreUnusable as error:
+            # The disk gives no more. A daemon waits for it to come back; a person need not.
+            damage = str(error)
         ended = renew(
             place.path,
             "damage" if damage else "asked",
