@@ -1,5 +1,5 @@
 # What a newcomer types. Everything is installed into .venv; nothing else on the machine changes,
-# but for `make test`, which installs Debian's mosquitto and umockdev where there are none.
+# but for `make test`, which installs Debian's mosquitto, umockdev and chromium where there are none.
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,7 +26,7 @@ demo-tryton: $(VENV)/.demo
 
 setup: $(VENV)/.dev
 
-test: $(VENV)/.dev mosquitto umockdev
+test: $(VENV)/.dev mosquitto umockdev chromium
 	$(BIN)/pytest $(TESTS)
 
 check: $(VENV)/.dev
@@ -74,11 +74,17 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	 a C compiler with kernel and Python headers, or Debian's python3-evdev; the rest works."
 	@touch $@ $(VENV)/.demo
 
-.PHONY: mosquitto umockdev
+.PHONY: mosquitto umockdev chromium
 mosquitto:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null || \
 		{ echo "installing mosquitto"; \
 		  $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q mosquitto; }
+
+# The browser of the station screen's tests; Playwright brings none of its own.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		{ echo "installing chromium"; \
+		  $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q chromium; }
 
 # Stands in for keyboards and HID devices under the real evdev and hidraw code. Without it those
 # tests say that they skip.

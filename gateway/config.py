@@ -103,6 +103,21 @@ class Reference(Table):
     """Hours without a word of the bridge after which the copy is called old."""
 
 
+class Outputs(Table):
+    """`[outputs]`: what tells the operator beside the screen and the scanner."""
+
+    beep: Annotated[str, Field(pattern=r"^[A-Za-z0-9_:,.=-]{1,64}$")] | None = None
+    """ALSA device of a loudspeaker, as `aplay -L` lists them."""
+    light: Annotated[str, Field(pattern=r"^/dev/gpiochip[0-9]{1,3}$")] | None = None
+    """GPIO chip of a stack light."""
+    lamps: dict[Literal["green", "amber", "red"], Annotated[int, Field(ge=0, le=1023)]] = Field(
+        default={"green": 17, "amber": 27, "red": 22}, min_length=1
+    )
+    """Its line for each lamp there is."""
+    active_low: bool = False
+    """Whether a lamp burns while its line is low, as with many relay boards."""
+
+
 class Log(Table):
     """`[log]`."""
 
@@ -116,6 +131,7 @@ class _File(Table):
     store: Store = Store()
     broker: Broker = Broker()
     web: Web = Web()
+    outputs: Outputs = Outputs()
     log: Log = Log()
     reference: Reference = Reference()
     codes: Rules = Rules()
@@ -212,6 +228,7 @@ class Gateway:
     store: Store
     broker: Broker
     web: Web
+    outputs: Outputs
     log: Log
     codes: Rules
     supervisors: frozenset[str]
@@ -265,6 +282,7 @@ def parse(tables: dict[str, Any], problems: list[str]) -> Gateway | None:
         store=file.store,
         broker=file.broker,
         web=file.web,
+        outputs=file.outputs,
         log=file.log,
         codes=file.codes,
         supervisors=file.supervisors,

@@ -98,7 +98,11 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             reference.changed, reference.included = changed, book.movements.included
         await _resume(health, outbox, book, reference.includes if reference else 0)
         _say_what_ended(outbox, signals, health)
-        async with _page(config, health, signals, forwarder, outbox), asyncio.TaskGroup() as tasks:
+        async with (
+            _outputs(config, signals),
+            _page(config, health, signals, forwarder, outbox),
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(outbox.write(), name="write the outbox")
             tasks.create_task(
                 forwarder.run(health.birth, health.will, _beside(health, commands, reference)),
@@ -251,6 +255,18 @@ async def _page(
     server = Server(health, signals, outbox, forwarder, pin=config.web.pin, codes=config.codes)
     async with serve(server.app(), config.web.listen) as address:
         event(log, logging.INFO, "listening", address=address)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _outputs(config: Gateway, signals: Signals) -> AsyncIterator[None]:
+    if config.outputs.beep is None and config.outputs.light is None:
+        yield
+        return
+    # Imported here: most gateways have neither loudspeaker nor lamps.
+    from gateway.outputs.attached import attached  # noqa: PLC0415
+
+    async with attached(config.outputs, signals):
         yield
 
 
