@@ -100,6 +100,12 @@ class Rig:
         self._companion = subprocess.Popen(
             self._contender.companion(self._place), cwd=ROOT, stdout=subprocess.PIPE
         )
+        self._await_companion()
+
+    def _await_companion(self) -> None:
+        """Wait until it says again that it is ready: it lost the broker too."""
+        if self._companion is None:
+            return
         assert self._companion.stdout is not None
         if b"ready" not in self._companion.stdout.readline():
             raise Trouble(f"what {self._contender.name} needs beside it did not start")
@@ -120,6 +126,7 @@ class Rig:
         with self._held():
             asyncio.run(self.broker.start())
             self.tap.connect()
+            self._await_companion()
 
     def broker_down(self) -> None:
         """Kill the broker."""
