@@ -197,6 +197,9 @@ def _verdict(measures: list[Measure], all_results: dict[str, Results]) -> int:
     broken = 0
     for measure in measures:
         results = all_results.get(measure.key, {})
+        if results and OURS not in results:
+            say(f"{measure.key}: {OURS} could not be measured")
+            broken = 1
         for column in measure.columns:
             ours = combined(results.get(OURS, []), column)
             if ours and column.name in {"lost", "told_and_lost"}:
