@@ -2,9 +2,8 @@
 
 import importlib.resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from scanpost.demo.goods import DOCUMENTS
@@ -14,28 +13,31 @@ from tests.browser.looks import Screen
 from tests.gateway.rig import gateway
 
 UNKNOWN = "5012345678900"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 AXE = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 
 
 async def _serious(one: Page) -> list[str]:
+    """Return what axe finds on the page as it is, in light and in dark."""
     await one.evaluate(AXE)
-    found: list[dict[str, Any]] = await one.evaluate("axe.run().then(r => r.violations)")
-    return [
-        f"{each['id']}: {node['html']} {node['failureSummary']}"
-        for each in found
-        if each["impact"] in {"serious", "critical"}
-        for node in each["nodes"]
-    ]
+    found: list[str] = []
+    for scheme in SCHEMES:
+        await one.emulate_media(color_scheme=scheme)
+        violations: list[dict[str, Any]] = await one.evaluate("axe.run().then(r => r.violations)")
+        found += [
+            f"{scheme}: {each['id']}: {node['html']} {node['failureSummary']}"
+            for each in violations
+            if each["impact"] in {"serious", "critical"}
+            for node in each["nodes"]
+        ]
+    return found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_station_screen_in_every_state(
-    browser: Browser, tmp_path: Path, scheme: str
-) -> None:
+async def test_the_station_screen_in_every_state(browser: Browser, tmp_path: Path) -> None:
     found: list[str] = []
     async with (
         site(tmp_path, gateway(quarantine="Q-1")) as door,
-        page(browser, "hd", scheme) as one,
+        page(browser) as one,
     ):
         screen = await Screen(one).open(f"{door.url}/?station=door-1")
         await screen.headline("Scan a document to begin")
@@ -63,9 +65,8 @@ async def test_the_station_screen_in_every_state(
     assert found == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_bench_page(browser: Browser, tmp_path: Path, scheme: str) -> None:
-    async with site(tmp_path) as door, page(browser, "hd", scheme) as one:
+async def test_the_bench_page(browser: Browser, tmp_path: Path) -> None:
+    async with site(tmp_path) as door, page(browser) as one:
         await door.scan("PO:PO-1001", DRILL)
         door.unplug("scale-1")
         await one.goto(f"{door.url}/bench")
@@ -80,8 +81,13 @@ async def test_the_bench_page(browser: Browser, tmp_path: Path, scheme: str) -> 
     assert found == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_demo_page(browser: Browser, scheme: str) -> None:
+async def test_what_nobody_could_read_is_found(browser: Browser) -> None:
+    async with page(browser) as one:
+        await one.set_content("<p style='color: #bbb; background: #fff'>hardly there</p>")
+        assert [each for each in await _serious(one) if "color-contrast" in each]
+
+
+async def test_the_demo_page(browser: Browser) -> None:
     """With what its server would say, not with a running demo: that is tried elsewhere."""
     html = (importlib.resources.files("scanpost.demo") / "page.html").read_text("utf-8")
 
@@ -91,7 +97,7 @@ async def test_the_demo_page(browser: Browser, scheme: str) -> None:
         else:
             await route.fulfill(body=html, content_type="text/html")
 
-    async with page(browser, "hd", scheme) as one:
+    async with page(browser) as one:
         await one.route("**/*", answer)
         await one.goto("http://127.0.0.1:9/")
         await expect(one.locator("#told")).to_contain_text("NOT OK")
