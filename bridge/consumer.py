@@ -70,6 +70,8 @@ class Consumer:
         self._metrics = metrics
         self._clock = Clock()
         self._owed = _Owed(self._clock)
+        self._newest: dict[str, UUID] = {}
+        """The stream heard last of each gateway."""
         self._gateways: set[str] = set()
         self._lost_because = ""
         self._said_at = 0.0
@@ -79,8 +81,14 @@ class Consumer:
         """Whether the broker is there."""
 
     def progress(self, gateway: str, epoch: UUID) -> None:
-        """Tell the gateway soon how far its stream is posted."""
+        """Tell the gateway soon how far its stream is posted.
+
+        A later stream of it may hold the same rows again, and be as far as they are.
+        """
         self._owed.soon(gateway, epoch)
+        newest = self._newest.get(gateway, epoch)
+        if newest != epoch:
+            self._owed.soon(gateway, newest)
 
     async def run(self) -> NoReturn:
         """Consume until cancelled; connect again whenever that is needed."""
@@ -114,6 +122,7 @@ class Consumer:
             await connection.subscribe(SHARED_TRANSACTIONS if shared else ALL_TRANSACTIONS)
             for gateway, epoch in await self._ledger.recent_streams():
                 self._heard_of(gateway)
+                self._newest[gateway] = epoch
                 self._owed.now(gateway, epoch)  # the broker may have forgotten what it was told
             birth = {
                 "online": True,
@@ -191,6 +200,7 @@ class Consumer:
             connection.ack(message)
         for rows in envelopes:
             self._heard_of(rows.gateway)
+            self._newest[rows.gateway] = rows.epoch
             self._owed.now(rows.gateway, rows.epoch)
 
     async def _quarantine(self, message: Message, reason: str) -> None:

@@ -171,6 +171,22 @@ async def test_progress_at_the_erp_is_told_without_a_flood(
         assert len(dock.heard) - before <= 5
 
 
+async def test_a_stream_that_repeats_an_older_one_hears_when_that_is_posted(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    async with consuming(ledger, mosquitto) as (consumer, _), gateway(mosquitto) as dock:
+        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
+        await dock.ack(lambda ack: ack.upto == 1)
+        again = transaction(1, epoch=OTHER_EPOCH)
+        dock.connection.publish(TOPICS.tx, sealed(1, [again], epoch=OTHER_EPOCH))
+        await dock.ack(lambda ack: (ack.epoch, ack.upto, ack.posted) == (OTHER_EPOCH, 1, 0))
+        [waiting] = await ledger.undecided(0, 100)
+        [attempt] = await ledger.begin([waiting.number])
+        await ledger.settle(Result(attempt, Posted("")))
+        consumer.progress("dock-1", EPOCH)
+        await dock.ack(lambda ack: (ack.epoch, ack.posted) == (OTHER_EPOCH, 1))
+
+
 async def test_an_older_stream_does_not_overwrite_the_newest_word(
     ledger: Ledger, mosquitto: Mosquitto
 ) -> None:
