@@ -16,6 +16,13 @@ from typing import Any
 from tests.worlds.erp import Target
 from tests.worlds.floor import Offer
 
+_KNOWN = (
+    "SELECT stream.epoch, entry.seq, entry.decided_at FROM entry"
+    " JOIN stream ON stream.id = entry.stream"
+    " UNION ALL SELECT stream.epoch, repeat.seq, entry.decided_at FROM repeat"
+    " JOIN stream ON stream.id = repeat.stream JOIN entry ON entry.number = repeat.entry"
+)
+"""Every row the ledger has: as an entry, or as the repeat of one under another number."""
 _TAKEN_BACK = 10.0  # seconds a slow disk of a world may take for what the operator gave up
 
 
@@ -118,17 +125,15 @@ class Books:
             self.seen["words of conflict"] += 1
         [(count, highest)] = self._rows(
             "ledger.db",
-            "SELECT count(*), max(seq) FROM entry WHERE seq <= ? AND stream ="
-            " (SELECT id FROM stream WHERE epoch = ?)",
+            f"SELECT count(*), coalesce(max(seq), 0) FROM ({_KNOWN}) WHERE seq <= ? AND epoch = ?",
             word["upto"],
             word["epoch"],
         ) or [(0, 0)]
-        if count != word["upto"] or (highest or 0) != word["upto"]:
+        if count != word["upto"] or highest != word["upto"]:
             self.wrong.append(f"the bridge says {word['upto']}, its ledger has {count}")
         undecided = self._rows(
             "ledger.db",
-            "SELECT count(*) FROM entry WHERE seq <= ? AND decided_at IS NULL AND stream ="
-            " (SELECT id FROM stream WHERE epoch = ?)",
+            f"SELECT count(*) FROM ({_KNOWN}) WHERE seq <= ? AND epoch = ? AND decided_at IS NULL",
             word["posted"],
             word["epoch"],
         )
@@ -162,6 +167,11 @@ class Books:
         [(upto, epoch)] = told
         has = self._rows("ledger.db", "SELECT upto FROM stream WHERE epoch = ?", epoch)
         return not has or has[0][0] < upto
+
+    def in_conflict(self) -> str | None:
+        """Return the epoch of the gateway's store, if its stream is stopped by a conflict."""
+        stopped = self._rows("outbox.db", "SELECT epoch FROM stream WHERE conflict IS NOT NULL")
+        return str(stopped[0][0]) if stopped else None
 
     def open(self) -> str:
         """Say where things stand."""
@@ -198,15 +208,16 @@ class Books:
             self.wrong.append(f"posted without an effect: {name}")
         for name in effects.keys() - alive:
             self.wrong.append(f"an effect of what is not posted: {name}")
-        names = [entry[2] for entry in entries if entry[2] is not None]
+        names = [entry[2] for entry in entries]
         if len(set(names)) != len(names):
             self.wrong.append("one transaction is in the ledger twice")
 
     def _scans(self, entries: list[Any]) -> None:
         """1 and 3: what got an OK is there, what got a not-OK is not, and nothing else is."""
-        # One that came again under another number has no id there: it is booked where it has one.
-        bodies = [entry[6] for entry in entries if entry[2] is not None]
-        self.seen["rows known under another number"] += len(entries) - len(bodies)
+        bodies = [entry[6] for entry in entries]
+        self.seen["rows known under another number"] += len(
+            self._rows("ledger.db", "SELECT 1 FROM repeat")
+        )
         everything = "\n".join(bodies)
         for offer in self.offers:
             count = sum(offer.mark in body for body in bodies) if offer.mark in everything else 0
@@ -226,7 +237,7 @@ class Books:
     def _order(self, entries: list[Any], target: Target) -> None:
         """4: ledger order is scan order, and ERP order is that of the document or gateway."""
         seqs: dict[str, list[int]] = {}
-        for epoch, seq, *_ in entries:
+        for epoch, seq in self._rows("ledger.db", f"SELECT epoch, seq FROM ({_KNOWN}) ORDER BY 2"):
             seqs.setdefault(epoch, []).append(seq)
         for epoch, found in seqs.items():
             if found != list(range(1, len(found) + 1)):
@@ -235,7 +246,7 @@ class Books:
             offer.mark: number
             for number, (*_, body) in enumerate(entries)
             for offer in self.offers
-            if offer.mark in body and entries[number][2] is not None
+            if offer.mark in body
         }
         for station in {offer.station for offer in self.offers}:
             places = [
