@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench chaos format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet kills rehearse format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -48,7 +48,10 @@ schemas: $(VENV)/.dev
 	$(BIN)/python -m bridge.table --write
 
 bench: $(VENV)/.dev mosquitto
-	$(BIN)/python -m tests.bench $(BENCH)
+	$(BIN)/python -m tests.bench $(if $(PEERS),--peers) $(BENCH)
+
+bench-check: $(VENV)/.dev mosquitto
+	$(BIN)/python -m tests.bench --baseline tests/bench/baseline.json $(BENCH)
 
 SEED ?= 1
 RUNS ?= 1
@@ -101,3 +104,6 @@ fleet: $(VENV)/.dev mosquitto
 
 kills: $(VENV)/.dev
 	SCANPOST_KILLS_SEED=$(SEED) SCANPOST_KILLS=1000 $(BIN)/pytest --timeout 3600 tests/journeys/test_bridge_kills.py
+
+rehearse: $(VENV)/.dev mosquitto
+	SCANPOST_REHEARSE=1 $(BIN)/pytest tests/scanpost/test_rehearse.py

@@ -10,6 +10,10 @@ _ROOMS = {
     "bridge": ("bridge.__main__", "run or check the daemon that writes to the ERP"),
     "outbox": ("scanpost.outbox", "what lies in a gateway's store, how far it is, and its repair"),
     "demo": ("scanpost.demo.__main__", "the whole way of a scan, on virtual devices"),
+    "rehearse": (
+        "scanpost.rehearse.__main__",
+        "a whole shift before go-live, and whether the books tell it",
+    ),
     "devices": ("scanpost.devices", "the scanners and scales that are supported"),
     "detect": ("scanpost.detect", "what is plugged in, and the lines to write for it"),
     "cards": ("scanpost.cards", "a deck to print: commands, modes, reasons, places, badges"),
@@ -20,7 +24,7 @@ _ROOMS = {
     "decode": ("scanpost.decode", "say what the bytes of a scale or a barcode mean"),
 }
 _OURS = {"bridge", "contract", "drivers", "gateway", "runtime", "scanpost"}
-_EXTRA = {"bridge": "bridge", "cards": "cards", "demo": "demo"}
+_EXTRA = {"bridge": "bridge", "cards": "cards", "demo": "demo", "rehearse": "demo"}
 """What to install for a room; all others are of the gateway."""
 
 

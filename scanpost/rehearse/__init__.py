@@ -1,0 +1,1 @@
+"""A rehearsal: a random but truthful shift through everything, and whether the books tell it."""
