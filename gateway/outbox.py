@@ -91,8 +91,9 @@ class _Put:
 class Settings:
     """How a store is kept."""
 
-    within: float = 1.5
-    """Seconds in which `put` answers, whatever the disk does."""
+    within: float = 15.0
+    """Seconds in which `put` answers, whatever the disk does. The daemon has less: an operator
+    waits."""
     reserve: int = 0
     """Bytes to put by for the day the disk is full."""
     floor: int = 0
