@@ -22,7 +22,6 @@ from tests.bench.rig import Rig
 from tests.power import loopdisk, shim, tape
 from tests.power.loopdisk import LoopDisk, Wear
 
-_WORKING_SIZE = 4_100_000  # bytes of a WAL that SQLite has begun to write over: 1,000 pages
 _WARM_WITHIN = 90.0  # seconds
 _WARM_RATE = 500  # scans/s: slow enough that few share a commit
 _SETTLED = 1.5  # seconds after the last scan: the bridge's word is written down once a second
@@ -62,8 +61,18 @@ def _trimming(command: Callable[[Place], list[str]]) -> Callable[[Place], list[s
     return trimming
 
 
-def wear(contender: Contender, scans: int, rate: float, *, warm: bool = True) -> PerScan:
+def wear(
+    contender: Contender, scans: int, rate: float, *, warm: bool = True, cycle: bool = False
+) -> PerScan:
     """Measure one contender with `scans` scans, `rate` a second.
+
+    Args:
+        contender: who.
+        scans: a hundred and more; what is written now and then needs some to be spread over.
+        rate: per second.
+        warm: bring the store's files to their working size first, and begin after a checkpoint.
+        cycle: go on, one scan at a time, to the next checkpoint, and spread what that one writes
+            over all scans since the last. Without, no checkpoint is in the figures.
 
     Raises:
         tests.bench.rig.Trouble: it does not work.
@@ -75,18 +84,24 @@ def wear(contender: Contender, scans: int, rate: float, *, warm: bool = True) ->
             with Rig(placed, folder / "rig", 1) as rig:
                 rig.start()
                 if warm:
-                    _bring_to_size(rig, store)
+                    _to_a_checkpoint(rig, store, _in_hundreds)
+                    rig.rest(_SETTLED)
                 before, sent = count(), rig.feed(scans, rate)
                 rig.arrived(sent, 10)
                 rig.rest(_SETTLED)
                 used = count().since(before)
-                before, began = count(), time.monotonic()
+                paused, began = count(), time.monotonic()
                 rig.rest(_SETTLED)
-                idle = count().since(before).octets / (time.monotonic() - began)
+                idle = count().since(paused).octets / (time.monotonic() - began)
+                octets, spread = used.octets, scans
+                if cycle:
+                    spread += _to_a_checkpoint(rig, store, _one)
+                    rig.rest(_SETTLED)
+                    octets = count().since(before).octets
                 lost = len(rig.tap.tally.missing(sent))
     return PerScan(
         contender.name,
-        used.octets / scans,
+        octets / spread,
         used.writes / scans,
         used.flushes / scans,
         idle,
@@ -95,21 +110,38 @@ def wear(contender: Contender, scans: int, rate: float, *, warm: bool = True) ->
     )
 
 
+def _in_hundreds(rig: Rig) -> int:
+    rig.arrived(rig.feed(100, _WARM_RATE), 10)
+    return 100
+
+
+def _one(rig: Rig) -> int:
+    rig.arrived(set(rig.scanners[0].scan()), 10)
+    return 1
+
+
+def _to_a_checkpoint(rig: Rig, store: Path, scan: Callable[[Rig], int]) -> int:
+    """Scan until a full write-ahead log was brought into its database; return how many it took.
+
+    Who has no such log has no checkpoints.
+    """
+    done = 0
+    before = _databases(store)
+    end = time.monotonic() + _WARM_WITHIN
+    while time.monotonic() < end and list(store.glob("*-wal")) and _databases(store) == before:
+        done += scan(rig)
+    return done
+
+
+def _databases(store: Path) -> list[int]:
+    return [each.stat().st_mtime_ns for each in sorted(store.glob("*.db"))]
+
+
 def _placed(
     command: Callable[[Place], list[str]], store: Path, preload: list[str]
 ) -> Callable[[Place], list[str]]:
     """Let the store lie apart from the logs."""
     return lambda place: [*preload, *command(replace(place, folder=store))]
-
-
-def _bring_to_size(rig: Rig, store: Path) -> None:
-    end = time.monotonic() + _WARM_WITHIN
-    while time.monotonic() < end:
-        logs = [each.stat().st_size for each in store.glob("*-wal")]
-        if not logs or max(logs) >= _WORKING_SIZE:
-            break
-        rig.arrived(rig.feed(_WARM_RATE, _WARM_RATE), 10)
-    rig.rest(_SETTLED)
 
 
 Counted = tuple[Path, list[str], Callable[[], Wear], str]
@@ -149,7 +181,7 @@ def main() -> None:
     parser.add_argument("--only", choices=list(contenders()), action="append")
     options = parser.parse_args()
     found = [
-        wear(each, options.scans, options.rate, warm=not options.cold)
+        wear(each, options.scans, options.rate, warm=not options.cold, cycle=not options.cold)
         for name, each in contenders().items()
         if not options.only or name in options.only
     ]
