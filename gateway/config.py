@@ -251,7 +251,7 @@ def load(path: Path) -> Gateway:
     try:
         text = path.read_text("utf-8")
         tables = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     problems: list[str] = []
     config = parse(tables, problems)

@@ -27,6 +27,10 @@ class Phrase(str):
         phrase.values = values
         return phrase
 
+    def __getnewargs__(self) -> tuple[str, Mapping[str, str]]:
+        """Return what a copy is made of."""
+        return self.template, self.values
+
 
 def say(template: str, /, **values: object) -> Phrase:
     """Return a phrase. Values that are phrases are translated with it.

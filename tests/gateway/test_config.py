@@ -170,7 +170,7 @@ def test_a_wrong_value_is_named_with_its_place(file: Path) -> None:
 def test_a_wrong_job_lists_those_there_are(file: Path) -> None:
     [problem] = refusal(file, MINIMAL.replace("pass_through", "passthrough"))
     assert problem.startswith("station[0].job: ")
-    assert "pass_through, receiving" in problem
+    assert "pass_through, picking" in problem
 
 
 def device(**settings: str) -> str:
@@ -216,7 +216,7 @@ def test_all_problems_are_reported_together(file: Path) -> None:
         file,
         MINIMAL.replace('"north"', '"North"').replace('"door-1"', '"Door 1"')
         + device(driver="mt_sic")
-        + '[[station]]\nname = "door-2"\njob = "packing"\n'
+        + '[[station]]\nname = "door-2"\njob = "packaging"\n'
         + "[web]\nlisen = 1\n",
     )
     assert [problem.split(": ")[0] for problem in problems] == [

@@ -110,7 +110,8 @@ def test_the_drivers_load_no_web_no_broker_and_no_database() -> None:
 def test_looking_at_a_gateway_s_file_loads_no_office() -> None:
     loaded = _loaded(CHECK.format(room="gateway", config=str(CONFIG / "gateway.toml")))
     assert "gateway" in loaded
-    assert not loaded & {"aiohttp", "alembic", "bridge", "evdev", "serial", "sqlalchemy"}
+    # pyserial names the settings of a port, and so checks an address; it opens nothing.
+    assert not loaded & {"aiohttp", "alembic", "bridge", "evdev", "sqlalchemy"}
 
 
 def test_a_gateway_loads_nothing_of_the_office() -> None:

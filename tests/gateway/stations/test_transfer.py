@@ -1,7 +1,6 @@
-"""Putaway and transfer: goods are in hand between two places, and booked when they have arrived."""
+"""Transfer: goods are in hand between two places, and booked when they have arrived."""
 
 from decimal import Decimal
-from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -9,8 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from contract.reference import DocumentLine, DocumentRecord, ItemRecord, Pack
-from contract.transactions import Putaway, Transfer
-from gateway.stations import putaway, transfer
+from gateway.stations import transfer
 from tests.gateway.stations.table import Copy, Table
 
 EAN, CASE = "5901234123457", "15901234123454"
@@ -31,19 +29,6 @@ COPY = Copy.of(BOLT, DRILL, ORDER)
 @pytest.fixture
 def hall() -> Table:
     return Table(transfer, transfer.Config(), copy=COPY)
-
-
-@pytest.mark.parametrize(("job", "event"), [(putaway, Putaway), (transfer, Transfer)])
-def test_a_trip_is_booked_when_it_has_arrived(job: ModuleType, event: type) -> None:
-    table = Table(job, job.Config(from_location="DOCK"), copy=COPY)
-    assert table.scan(EAN, CASE) == "ok"
-    assert table.booked == []
-    assert table.scan("LOC:A-1") == "ok"
-    [booked] = table.booked
-    assert isinstance(booked, event)
-    assert (booked.from_location, booked.to_location) == ("DOCK", "A-1")  # type: ignore[attr-defined]
-    assert [line.quantity.value for line in table.lines()] == [Decimal(1), Decimal(12)]
-    assert len(table.evidence) == 3
 
 
 def test_a_trip_needs_a_place_to_come_from(hall: Table) -> None:
