@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet kills rehearse format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills rehearse format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -15,7 +15,12 @@ help:
 	@echo "make test    every test, against a real mosquitto and a real Tryton"
 	@echo "make check   ruff, mypy --strict, import rules, freshness of schemas"
 	@echo "make bench   speed and memory, as ratios to a floor measured in the same run"
+	@echo "make rehearse  a short shift of every job, held against the books"
 	@echo "make chaos   the long journeys: SEED=n RUNS=m KILLS=k"
+	@echo "make kills   1,000 SIGKILLs of the bridge: SEED=n"
+	@echo "make fleet   200 gateways come back to a broker, in real time"
+	@echo "make fuzz    spoilt input for every parser: INPUTS=n FUZZ='--family NAME'"
+	@echo "make bench-check   fails where the gateway became slower than the baseline"
 	@echo "make setup   only make .venv with everything a developer needs"
 
 demo: $(VENV)/.demo
@@ -107,3 +112,6 @@ kills: $(VENV)/.dev
 
 rehearse: $(VENV)/.dev mosquitto
 	SCANPOST_REHEARSE=1 $(BIN)/pytest tests/scanpost/test_rehearse.py
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) $(FUZZ)
