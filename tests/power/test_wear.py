@@ -9,8 +9,8 @@ from tests.power.wear import contenders, wear
 WHY_NOT = loopdisk.why_not() and shim.why_not()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 
-# `make wear` measures longer and closer: 1.03 flushes and 9.6 kB. A second flush for each scan, or
-# a page more, is beyond these.
+# `make wear` measures longer: 1.02 flushes and 8 kB. A second flush for each scan, or a page more,
+# is beyond these.
 MOST_FLUSHES = 1.3
 MOST_OCTETS = 13_000
 

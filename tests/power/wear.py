@@ -24,7 +24,8 @@ from tests.power.loopdisk import LoopDisk, Wear
 
 _WARM_WITHIN = 90.0  # seconds
 _WARM_RATE = 500  # scans/s: slow enough that few share a commit
-_SETTLED = 1.5  # seconds after the last scan: the bridge's word is written down once a second
+_SETTLED = 6.0  # seconds after the last scan: the bridge's word is written down 5 s later at most
+_PAUSE = 1.5  # seconds for a checkpoint to end, and to see whether something is written idly
 
 TRIMMING = "scanpost, trimming"
 """The gateway that keeps few confirmed rows, as one does that has run for some weeks."""
@@ -85,18 +86,18 @@ def wear(
                 rig.start()
                 if warm:
                     _to_a_checkpoint(rig, store, _in_hundreds)
-                    rig.rest(_SETTLED)
+                    rig.rest(_PAUSE)
                 before, sent = count(), rig.feed(scans, rate)
                 rig.arrived(sent, 10)
                 rig.rest(_SETTLED)
                 used = count().since(before)
                 paused, began = count(), time.monotonic()
-                rig.rest(_SETTLED)
+                rig.rest(_PAUSE)
                 idle = count().since(paused).octets / (time.monotonic() - began)
                 octets, spread = used.octets, scans
                 if cycle:
                     spread += _to_a_checkpoint(rig, store, _one)
-                    rig.rest(_SETTLED)
+                    rig.rest(_PAUSE)
                     octets = count().since(before).octets
                 lost = len(rig.tap.tally.missing(sent))
     return PerScan(
