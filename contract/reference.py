@@ -7,6 +7,7 @@ that offline. It flows the other way round from transactions and is never a reco
 'BOLT-8'
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
@@ -21,6 +22,19 @@ Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
 DocumentKind = Literal[
     "po", "desadv", "so", "pick_list", "transfer", "count_sheet", "rma", "prodorder"
 ]
+
+COUNTED: Mapping[str, str] = {
+    "po": "receipt",
+    "desadv": "receipt",
+    "so": "pack",
+    "pick_list": "pick",
+    "transfer": "transfer",
+    "count_sheet": "count",
+    "rma": "return",
+    "prodorder": "assembly",
+}
+"""The type of transaction that does the lines of a document: one step, since `done` is one figure.
+A house that picks and packs has a pick list besides the order."""
 
 
 class Pack(Frozen):

@@ -3,7 +3,7 @@
 It is what jobs ask as `Shift.reference`. Without a copy nothing is known but what was moved here.
 """
 
-from contract.reference import DocumentRecord, ItemRecord, LocationRecord
+from contract.reference import COUNTED, DocumentRecord, ItemRecord, LocationRecord
 from gateway.movements import Movements
 from gateway.stations.job import Copy, Moved, Trade
 
@@ -14,6 +14,12 @@ class Book:
     def __init__(self, copy: Copy | None = None, movements: Movements | None = None) -> None:
         self._copy = copy
         self.movements = movements or Movements()
+        self.movements.holds = self._counts
+
+    def _counts(self, number: str, kind: str) -> bool:
+        """Whether the copy has what transactions of type `kind` did of a document."""
+        record = self.document(number)
+        return record is not None and COUNTED[record.document] == kind
 
     @property
     def ready(self) -> bool:

@@ -39,6 +39,7 @@ from runtime.systemd import notify_ready, notify_stopping, watchdog
 log = logging.getLogger(__name__)
 
 _RESUMED = 500  # newest rows looked through for what each station did last
+_COUNTED_AGAIN = 5_000  # rows counted again at least: serial numbers, what the copy leaves out
 _STUCK = 15.0  # seconds a statement may take before the watchdog is left to bite
 
 
@@ -183,7 +184,7 @@ def _heard_by(reference: Subscription | None, commands: Commands) -> Callable[[M
 
 async def _resume(health: Health, outbox: Outbox, book: Book, includes: int) -> None:
     standing = outbox.standing
-    rows = await outbox.newest(min(MAX_KEPT, max(_RESUMED, standing.last - includes)))
+    rows = await outbox.newest(min(MAX_KEPT, max(_COUNTED_AGAIN, standing.last - includes)))
     if unread := book.movements.recount([(row.seq, row.body) for row in rows], includes):
         event(log, logging.WARNING, "rows that are not counted", seqs=unread[:10])
     newest = []

@@ -7,7 +7,7 @@ reversed here after the copy counted it is taken off again.
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -62,6 +62,9 @@ class Movements:
         """What the copy has: it can still be reversed."""
         self._sums: dict[_Key, _Sums] = {}
         self._upto = 0
+        self.holds: Callable[[str, str], bool] = lambda _number, _kind: True
+        """Whether the copy counts transactions of that type for document of that number: what it
+        does not count - picks for a sales order, a document it does not have - stays here."""
 
     def add(self, number: int, id_: UUID, event: Event) -> None:
         """Count a transaction; a reversal takes what it names out again.
@@ -110,13 +113,16 @@ class Movements:
             self._sum(move, -1)
 
     def included(self, upto: int) -> None:
-        """Let go of what the reference copy holds by now: every transaction to seq `upto`."""
+        """Let go of what the reference copy counts by now: transactions to seq `upto`.
+
+        Their serial numbers are kept: none may count twice, whoever knows of the first.
+        """
         if upto <= self._upto:
             return
         self._upto = upto
-        for id_ in [id_ for id_, move in self._kept.items() if 0 < move.number <= upto]:
+        for id_ in [id_ for id_, move in self._kept.items() if self._is_held(move)]:
             move = self._kept.pop(id_)
-            self._sum(move, -1)
+            self._sum(move, -1, serials=False)
             self._keep_past(id_, move)
 
     def of(self, number: str, kind: str) -> Moved:
@@ -139,7 +145,8 @@ class Movements:
         before = self._kept.pop(id_, None)
         if before is not None:
             self._sum(before, -1)
-        if 0 < move.number <= self._upto:
+        if self._is_held(move):
+            self._sum(move, 1, amounts=False)
             self._keep_past(id_, move)
             return
         self._kept[id_] = move
@@ -148,18 +155,26 @@ class Movements:
             _, oldest = self._kept.popitem(last=False)
             self._sum(oldest, -1)
 
-    def _keep_past(self, id_: UUID, move: _Move) -> None:
-        if move.sign > 0:
-            self._past[id_] = move
-            while len(self._past) > _MAX_PAST:
-                self._past.popitem(last=False)
+    def _is_held(self, move: _Move) -> bool:
+        """Whether the copy has counted it."""
+        return 0 < move.number <= self._upto and any(self.holds(*key) for key in move.keys)
 
-    def _sum(self, move: _Move, sign: int) -> None:
+    def _keep_past(self, id_: UUID, move: _Move) -> None:
+        """Remember what the copy counts: its serial numbers, and that it can be reversed."""
+        self._past[id_] = move
+        while len(self._past) > _MAX_PAST:
+            _, oldest = self._past.popitem(last=False)
+            self._sum(oldest, -1, amounts=False)
+
+    def _sum(self, move: _Move, sign: int, *, amounts: bool = True, serials: bool = True) -> None:
         for key in move.keys:
             sums = self._sums.setdefault(key, _Sums())
             for part in move.parts:
-                _add(sums, part, sign * move.sign)
-            if not (sums.items or sums.lines):
+                if amounts:
+                    _add(sums, part, sign * move.sign)
+                if serials:
+                    _add_serial(sums, part, sign * move.sign)
+            if not (sums.items or sums.lines or sums.serials):
                 del self._sums[key]
 
 
@@ -212,6 +227,9 @@ def _add(sums: _Sums, part: Part, sign: int) -> None:
         sums.lines[part.line] = sums.lines.get(part.line, Decimal(0)) + amount
         if not sums.lines[part.line]:
             del sums.lines[part.line]
+
+
+def _add_serial(sums: _Sums, part: Part, sign: int) -> None:
     if part.serial is not None:
         serial = (part.item, part.serial)
         sums.serials[serial] = sums.serials.get(serial, 0) + sign

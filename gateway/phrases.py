@@ -27,9 +27,9 @@ class Phrase(str):
         phrase.values = values
         return phrase
 
-    def __getnewargs__(self) -> tuple[str, Mapping[str, str]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Mapping[str, str]]]:
         """Return what a copy is made of."""
-        return self.template, self.values
+        return type(self), (self.template, self.values)
 
 
 def say(template: str, /, **values: object) -> Phrase:

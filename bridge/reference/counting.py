@@ -5,22 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from contract.reference import DocumentKind, DocumentRecord, ItemRecord
+from contract.reference import COUNTED, DocumentRecord, ItemRecord
 from contract.transactions import Assembly, Event
 from contract.values import Line
 
-COUNTED: Mapping[DocumentKind, str] = {
-    "po": "receipt",
-    "desadv": "receipt",
-    "so": "pack",
-    "pick_list": "pick",
-    "transfer": "transfer",
-    "count_sheet": "count",
-    "rma": "return",
-    "prodorder": "assembly",
-}
-"""The type of transaction that does the lines of a document: one step, since `done` is one figure.
-A house that picks and packs has a pick list besides the order."""
 TYPES = frozenset(COUNTED.values())
 
 

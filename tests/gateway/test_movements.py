@@ -176,3 +176,38 @@ def test_what_a_row_moves_is_what_its_transaction_moved(transaction: Transaction
     assert stored.recount([(transaction.seq, encode(transaction))], 0) == []
     assert dict(live._kept) == dict(stored._kept)
     assert live._sums == stored._sums
+
+
+def test_a_serial_number_is_known_although_the_copy_has_counted_it() -> None:
+    movements, id_ = Movements(), uuid.uuid4()
+    movements.add(1, id_, receipt("1", serial="S1"))
+    movements.included(1)
+    moved = movements.of("PO-1", "receipt")
+    assert moved.items == {}
+    assert moved.serials == {("BOLT", "S1")}
+    movements.add(2, uuid.uuid4(), Reversal(reverses=id_))
+    assert movements.of("PO-1", "receipt").serials == frozenset()
+
+
+def test_what_the_copy_does_not_count_stays_counted_here() -> None:
+    movements = Movements()
+    movements.holds = lambda _number, kind: kind == "pack"
+    movements.add(1, uuid.uuid4(), receipt("2"))
+    movements.included(1)
+    assert movements.of("PO-1", "receipt").lines == {"1": 2}
+
+
+def test_after_a_restart_the_same_is_counted() -> None:
+    lived, again = Movements(), Movements()
+    body = '{"id":"%s","event":%s}'
+    ids = [uuid.uuid4() for _ in range(3)]
+    events = [receipt("1", serial=f"S{n}") for n in range(3)]
+    for number, (id_, event) in enumerate(zip(ids, events, strict=True), 1):
+        lived.add(number, id_, event)
+    lived.included(2)
+    rows = [
+        (number, body % (id_, event.model_dump_json(exclude_none=True)))
+        for number, (id_, event) in enumerate(zip(ids, events, strict=True), 1)
+    ]
+    assert again.recount(rows, 2) == []
+    assert again.of("PO-1", "receipt") == lived.of("PO-1", "receipt")
