@@ -58,7 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _demo(folder: Path, options: argparse.Namespace) -> int:
     _say("starting broker, gateway, bridge and virtual devices ...")
-    async with running(folder, options.target) as stack:
+    every_job = not options.headless and options.target is None
+    async with running(folder, options.target, every_job=every_job) as stack:
         _say(f"broker: {stack.broker_kind}")
         if not options.headless:
             from scanpost.demo.page import show  # noqa: PLC0415 - the session needs no page

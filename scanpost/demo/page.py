@@ -14,7 +14,8 @@ from aiohttp import web
 
 from scanpost.demo.goods import DOCUMENTS, GOODS, label
 from scanpost.demo.operator import Operator
-from scanpost.demo.stack import BENCH, DOCK, Stack
+from scanpost.demo.shifts import SCANS, Busy, Shift
+from scanpost.demo.stack import ANY, BENCH, DOCK, Stack
 
 _ASK_WITHIN = aiohttp.ClientTimeout(total=2)  # seconds for an answer of a daemon on this machine
 _MOST = Decimal(300)  # kg the virtual scale takes
@@ -46,6 +47,7 @@ class Page:
             "plug": self._plug,
             "auto": self._set_auto,
             "kill": self._kill,
+            "play": self._play,
         }
 
     def app(self) -> web.Application:
@@ -95,6 +97,7 @@ class Page:
                 "rows": self._rows,
                 "stock": stock,
                 "elsewhere": stack.elsewhere,
+                "jobs": self._jobs(status),
                 "told": [
                     {"station": heard.station, "kind": heard.kind, "text": heard.text}
                     for heard in feed.heard[-8:]
@@ -105,6 +108,21 @@ class Page:
                 "gateway_page": f"http://127.0.0.1:{stack.gateway.port}/",
             }
         )
+
+    def _jobs(self, status: Any) -> dict[str, Any] | None:
+        """Return what there is to play at the station of every job, and what came of it."""
+        shifts = self._stack.shifts
+        if shifts is None:
+            return None
+        return {
+            "scans": SCANS,
+            "playing": shifts.playing,
+            "screen": f"http://127.0.0.1:{self._stack.gateway.port}/?station={ANY}",
+            "shifts": [
+                _told(job, shifts.played.get(job, Shift()), status["upto"] if status else 0)
+                for job in shifts.jobs
+            ],
+        }
 
     async def _ask(self, port: int, path: str) -> Any:
         if self._session is None:
@@ -171,9 +189,25 @@ class Page:
         if part is None:
             raise web.HTTPBadRequest(text=f"part is one of {', '.join(parts)}")
         async with self._busy:
-            await part.kill()
+            async with self._between_scans():
+                await part.kill()
             await asyncio.sleep(2)
             await part.start()
+
+    def _between_scans(self) -> contextlib.AbstractAsyncContextManager[None]:
+        shifts = self._stack.shifts
+        return contextlib.nullcontext() if shifts is None else shifts.hands
+
+    async def _play(self, wish: dict[str, Any]) -> None:
+        shifts = self._stack.shifts
+        if shifts is None:
+            raise web.HTTPConflict(text="there is no station for every job here")
+        try:
+            shifts.start(str(wish.get("job")))
+        except KeyError:
+            raise web.HTTPBadRequest(text=f"job is one of {', '.join(shifts.jobs)}") from None
+        except Busy as busy:
+            raise web.HTTPConflict(text=str(busy)) from None
 
     async def _set_auto(self, wish: dict[str, Any]) -> None:
         if self._auto is not None:
@@ -194,6 +228,20 @@ class Page:
         ):
             work = asyncio.create_task(operator.work(self._auto), name=operator.station)
             self._operators.append(work)
+
+
+def _told(job: str, shift: Shift, upto: int) -> dict[str, Any]:
+    """Return what came of the shifts of a job; `upto` is the last seq that is booked."""
+    return {
+        "job": job,
+        "scans": shift.scans,
+        "ok": shift.heard.get("ok", 0),
+        "refused": shift.heard.get("not_ok", 0),
+        "asked": shift.heard.get("attention", 0),
+        "saved": len(shift.saved),
+        "booked": sum(1 for seq in shift.saved if seq <= upto),
+        "trouble": shift.trouble,
+    }
 
 
 async def _safe(request: web.Request, response: web.StreamResponse) -> None:
