@@ -25,42 +25,53 @@ class Office:
 
     def order(self, reference: str = "", **quantities: float) -> str:
         """Order goods from the supplier, and return the number: `order(widget=100, beans=25.5)`."""
-        supplier = self._seeded["supplier"]
+        return self._agree(
+            "purchase.purchase",
+            quantities,
+            party=self._seeded["supplier"],
+            reference=reference,
+        )
+
+    def sell(self, reference: str = "", **quantities: float) -> str:
+        """Take an order of the customer, and return its number: `sell(widget=10)`."""
+        customer = self._seeded["customer"]
+        address = self._value("SELECT id FROM party_address WHERE party = ?", customer)
+        return self._agree(
+            "sale.sale",
+            quantities,
+            party=customer,
+            reference=reference,
+            shipment_address=address,
+            invoice_method="order",
+        )
+
+    def _agree(self, model: str, quantities: dict[str, float], **values: Any) -> str:
         rows = [
-            (self._seeded["products"][name], quantity, self._unit(name))
+            {
+                "product": self._seeded["products"][name],
+                "quantity": quantity,
+                "unit": self._unit(name),
+                "unit_price": PRICE,
+            }
             for name, quantity in quantities.items()
         ]
+        address = "SELECT id FROM party_address WHERE party = ?"
         made = self._call(
-            "purchase.purchase",
+            model,
             {
                 "company": self._seeded["company"],
-                "party": supplier,
-                "reference": reference,
-                "invoice_address": self._value(
-                    "SELECT id FROM party_address WHERE party = ?", supplier
-                ),
+                "invoice_address": self._value(address, values["party"]),
                 "warehouse": self._value("SELECT id FROM stock_location WHERE code = 'WH'"),
                 "currency": self._value("SELECT currency FROM company_company"),
                 "invoice_method": "fulfillment",
-                "lines": [
-                    [
-                        "create",
-                        [
-                            {
-                                "product": row[0],
-                                "quantity": row[1],
-                                "unit": row[2],
-                                "unit_price": PRICE,
-                            }
-                            for row in rows
-                        ],
-                    ]
-                ],
-            },
+                "lines": [["create", rows]],
+            }
+            | values,
         )
-        self.press("purchase.purchase", made["id"], "quote")
-        self.press("purchase.purchase", made["id"], "confirm")
-        number: str = self._value("SELECT number FROM purchase_purchase WHERE id = ?", made["id"])
+        self.press(model, made["id"], "quote")
+        self.press(model, made["id"], "confirm")
+        table = model.replace(".", "_")
+        number: str = self._value(f"SELECT number FROM {table} WHERE id = ?", made["id"])
         return number
 
     def press(self, model: str, number: int, button: str) -> None:
@@ -78,6 +89,41 @@ class Office:
             "SELECT state, shipment_state FROM purchase_purchase WHERE number = ?", number
         )
         return row[0], row[1]
+
+    def sale_state(self, number: str) -> tuple[str, str]:
+        """State of a customer's order and of its goods."""
+        (row,) = self._rows("SELECT state, shipment_state FROM sale_sale WHERE number = ?", number)
+        return row[0], row[1]
+
+    def shipments_of(self, order: str) -> list[int]:
+        """Ids of the customer shipments of an order."""
+        rows = self._rows(
+            "SELECT DISTINCT m.shipment FROM stock_move m"
+            " JOIN sale_line l ON m.origin = 'sale.line,' || l.id"
+            " JOIN sale_sale s ON s.id = l.sale WHERE s.number = ?",
+            order,
+        )
+        return sorted(int(row[0].partition(",")[2]) for row in rows)
+
+    def cartons(self, reference: object) -> list[tuple[int, str, str]]:
+        """Id, number and state of every customer shipment whose reference has that in it."""
+        return self._rows(
+            "SELECT id, number, state FROM stock_shipment_out WHERE reference LIKE ?",
+            f"%{reference}%",
+        )
+
+    def sent(self, order: str, state: str = "done") -> dict[tuple[str, str | None], float]:
+        """What goes to the customer of an order, by product and lot, by its moves of a state."""
+        names = {number: name for name, number in self._seeded["products"].items()}
+        rows = self._rows(
+            "SELECT m.product, t.number, sum(m.quantity) FROM stock_move m"
+            " JOIN sale_line l ON m.origin = 'sale.line,' || l.id"
+            " JOIN sale_sale s ON s.id = l.sale LEFT JOIN stock_lot t ON t.id = m.lot"
+            " WHERE s.number = ? AND m.state = ? GROUP BY m.product, t.number",
+            order,
+            state,
+        )
+        return {(names[product], lot): quantity for product, lot, quantity in rows}
 
     def shipments(self, reference: object) -> list[tuple[int, str, str]]:
         """Id, number and state of every supplier shipment of that reference."""

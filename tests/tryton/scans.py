@@ -4,13 +4,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from contract.transactions import Event, Receipt, Transaction
+from contract.transactions import Event, Pack, Package, Receipt, Shipment, Transaction
 from contract.values import Clock, Document, Item, Line, Quantity
 
 WIDGET = Item(gtin="04006381333931")
 SERUM = Item(gtin="05901234123457")
 BEANS = Item(sku="BEAN-1")
 GADGET = Item(sku="GAD-1")
+COFFEE = Item(gtin="09506000134352")
 
 
 def line(
@@ -22,7 +23,7 @@ def line(
     expiry: date | None = None,
     best_before: date | None = None,
 ) -> Line:
-    """Return one line of a receipt."""
+    """Return one line of a transaction."""
     return Line(
         item=item,
         quantity=Quantity(value=Decimal(quantity), unit=unit),
@@ -38,6 +39,22 @@ def receipt(
     """Return a receipt of `lines` for purchase order `order`, scanned `at` a time or now."""
     event = Receipt(documents=(Document(kind="po", number=order),), lines=lines, to_location=to)
     return transaction(event, at=at)
+
+
+def pack(order: str, *lines: Line, sscc: str | None = None) -> Transaction:
+    """Return a carton of `lines` for sales order `order`."""
+    return transaction(Pack(documents=(Document(kind="so", number=order),), lines=lines, sscc=sscc))
+
+
+def shipment(order: str, *packages: str | None, lines: tuple[Line, ...] = ()) -> Transaction:
+    """Return the departure of `packages`, each by its SSCC or None, of sales order `order`."""
+    return transaction(
+        Shipment(
+            documents=(Document(kind="so", number=order),),
+            packages=tuple(Package(sscc=sscc) for sscc in packages),
+            lines=lines,
+        )
+    )
 
 
 def transaction(event: Event, *, at: datetime | None = None, id: UUID | None = None) -> Transaction:

@@ -25,13 +25,14 @@ from trytond.modules.company.tests.tools import (  # type: ignore[import-not-fou
 )
 
 DATABASE = "depot"
-BRIDGE_GROUPS = ("Purchase", "Stock")
+BRIDGE_GROUPS = ("Purchase", "Sales", "Stock")
 """All that the bridge's user may do."""
 OFFICE_GROUPS = (
     *BRIDGE_GROUPS,
     "Party Administration",
     "Product Administration",
     "Purchase Administrator",
+    "Sales Administrator",
     "Stock Administration",
     "Stock Cancellation",
 )
@@ -54,7 +55,8 @@ def main(settings: str, out: Path) -> None:
         "coffee": _product("Bag of coffee", "BAG-1", category, gtin="9506000134352"),
         "vaccine": _product("Vaccine", "VAC-1", category, gtin="012345678905"),
     }
-    supplier = _supplier("Acme Supply")
+    supplier = _partner("Acme Supply", "1 Dock Road")
+    customer = _partner("Corner Shop", "2 High Street")
     store = _only("stock.location", ("code", "=", "STO"))
     for code in ("A-01-01", "A-01-02", "DOCK-1"):
         Model.get("stock.location")(name=code, code=code, type="storage", parent=store).save()
@@ -64,6 +66,7 @@ def main(settings: str, out: Path) -> None:
         "company_name": company.party.name,
         "warehouse": "WH",
         "supplier": supplier.id,
+        "customer": customer.id,
         "products": {name: product.id for name, product in products.items()},
         "key": _key("bridge", BRIDGE_GROUPS, company),
         "office_key": _key("office", OFFICE_GROUPS, company),
@@ -95,7 +98,8 @@ def _product(
     unit: str = "Unit",
     lots: bool = False,
 ) -> Any:
-    template = Model.get("product.template")(name=name, type="goods", purchasable=True)
+    template = Model.get("product.template")(name=name, type="goods")
+    template.purchasable = template.salable = True
     template.default_uom = _only("product.uom", ("name", "=", unit))
     template.account_category = category
     template.list_price = Decimal(10)
@@ -112,9 +116,9 @@ def _product(
     return template.products[0]
 
 
-def _supplier(name: str) -> Any:
+def _partner(name: str, street: str) -> Any:
     party = Model.get("party.party")(name=name)
-    party.addresses.new(street="1 Dock Road")
+    party.addresses.new(street=street)
     party.save()
     return party
 

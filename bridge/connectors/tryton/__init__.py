@@ -1,44 +1,67 @@
-"""Tryton 8.0 and later, by its own REST interface: receipts against purchase orders.
+"""Tryton 8.0 and later, by its own REST interface: purchases received, sales packed and sent.
+
+Tryton has no key that would refuse a second document, so "once" rests on three things: one writer
+for each database, a search by reference before anything is made, and steps that are one database
+transaction each, so that a document is whole or absent and its state says what is left. What was
+found is carried on from where it stands; nothing is made twice.
 
 A receipt becomes one supplier shipment (`stock.shipment.in`) whose reference is the transaction's
-id. Tryton has no key that would refuse a second one, so "once" rests on three things: one writer
-for each database, a search by that reference before anything is made, and steps that are one
-database transaction each, so that a shipment is whole or absent and its state says what is left:
+id:
 
     absent -create-> draft -receive-> received -do-> done
 
-What was found is carried on from where it stands; nothing is made twice. A shipment that Tryton
-refuses to receive stays behind as a draft, without effect on stock, for a person to finish or
-cancel; whoever sends the transaction again carries that draft on.
+A `Pack` becomes one customer shipment (`stock.shipment.out`). Tryton itself has opened one for all
+that the order owes; that one is made into the carton by a single change (reference, quantities,
+lots), upon which Tryton opens another for the rest. Packing moves the goods from storage to where
+they leave from:
 
-Not sent, because Tryton has no place for it on a receipt; the ledger keeps it: serial numbers,
-SSCCs, weights, operators, order line numbers.
+    open -draft, change-> draft -wait-> waiting -assign_try-> assigned -pick-> picked -pack-> packed
 
-The API key is a `res.user.application` of kind "rest"; its user needs the groups Purchase and
-Stock.
+A `Shipment` names packages. Each is looked for among the order's packed cartons, is given the
+departure's id into its reference, and is done: only then the goods are the customer's. Thus cartons
+of one order leave on several days, and each with one departure. A `Shipment` with lines whose
+packages nobody packed goes the whole way at once.
 
-A delivery goes through the files in this order: `arrival` (what is to be booked), `posting` (look
-for it, make it, carry it on), `records` (what it needs in Tryton), `allocation` (which open moves
-it fills), `rest` (the wire), `verdict` (what an answer means).
+What Tryton refuses halfway stays where it is, for a person to finish or cancel; whoever sends the
+transaction again carries it on.
 
-Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, stock_lot,
+Not sent, because Tryton has no place for it; the ledger keeps it: serial numbers, weights, tracking
+numbers, operators, order line numbers, SSCCs of receipts.
+
+The API key is a `res.user.application` of kind "rest"; its user needs the groups Purchase, Sales
+and Stock.
+
+A delivery goes through the files in this order: `plan` (what is to be booked: `arrival`,
+`departure`, their `goods`), `posting` and `sending` (look for it, make it, carry it on), `records`
+(what it needs in Tryton), `allocation` (which open moves a receipt fills), `rest` (the wire),
+`verdict` (what an answer means).
+
+Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sale, stock_lot,
 stock_lot_sled; every call here is tested against a running server.
 """
 
 from bridge.connector import Capabilities
-from bridge.connectors.tryton.arrival import document
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.plan import document
 from bridge.connectors.tryton.posting import connect
+from bridge.connectors.tryton.source import read
 
 CAPABILITIES = Capabilities(
     evidence="real",
     key="lookup",
-    books=frozenset({"receipt"}),
+    books=frozenset({"receipt", "pack", "shipment"}),
+    reads=frozenset({"items", "documents", "locations", "booked"}),
     limits=(
-        "A receipt needs a purchase order of the configured warehouse.",
-        "Serial numbers, SSCCs, weights, operators and order line numbers stay in the ledger.",
-        "One bridge, and nobody else, writes receipts into the database.",
+        "A receipt needs a purchase order of the warehouse, a pack and a shipment a sales order.",
+        "A carton must fit into one of the shipments that Tryton keeps open for its order.",
+        "Tryton chooses the bins a carton's goods come from; their lot must have come in before.",
+        "Packing and shipping are booked on the day they reach Tryton.",
+        "A shipment sends the cartons it names; a package without SSCC is the oldest such parcel.",
+        "Serial numbers, weights, tracking numbers, operators and order lines stay in the ledger.",
+        "SSCCs of receipts stay in the ledger.",
+        "Of an order whose name a purchase and a sale share, stations know nothing beforehand.",
+        "One bridge, and nobody else, writes receipts into the database and packs its orders.",
     ),
 )
 
-__all__ = ["CAPABILITIES", "Config", "connect", "document"]
+__all__ = ["CAPABILITIES", "Config", "connect", "document", "read"]

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from bridge.connectors.tryton.answers import Move, Order, OrderLine, Product, Supply
-from bridge.connectors.tryton.arrival import Arrival, Goods
+from bridge.connectors.tryton.arrival import Arrival
+from bridge.connectors.tryton.goods import Goods, exact, fits, plain
 from bridge.connectors.tryton.verdict import ORDER_BUSY
 from bridge.outcome import Refused, TryLater
 
@@ -71,11 +72,11 @@ def _lines_for(
                 "unsupported",
                 f"order {order.number} counts {goods} in {unit.name}, the receipt in {goods.unit}",
             )
-        if not _is_whole_steps(goods.quantity, unit.rounding) or exact(goods.quantity) is None:
+        if not fits(goods.quantity, unit.rounding):
             return Refused(
                 "unsupported",
-                f"Tryton keeps {unit.name} in steps of {_plain(unit.rounding)}: "
-                f"{_plain(goods.quantity)} of {goods} would be rounded",
+                f"Tryton keeps {unit.name} in steps of {plain(unit.rounding)}: "
+                f"{plain(goods.quantity)} of {goods} would be rounded",
             )
     return lines
 
@@ -91,19 +92,9 @@ def _too_much(
         )
     return Refused(
         "over_receipt",
-        f"order {order.number} has {_plain(goods.quantity - rest)} of {goods} open, "
-        f"{_plain(goods.quantity)} {goods.unit} came",
+        f"order {order.number} has {plain(goods.quantity - rest)} of {goods} open, "
+        f"{plain(goods.quantity)} {goods.unit} came",
     )
-
-
-def exact(quantity: Decimal) -> float | None:
-    """Return `quantity` as the number JSON carries, or None where that would be another one.
-
-    >>> exact(Decimal("25.50")), exact(Decimal("0.12345678901234567890"))
-    (25.5, None)
-    """
-    number = float(quantity)
-    return number if Decimal(repr(number)) == quantity else None
 
 
 def supply(
@@ -172,14 +163,3 @@ def is_whole(found: Supply, arrival: Arrival, sku_field: str) -> bool:
             return False
         came[products.pop(), goods.lot] += goods.quantity
     return here == came
-
-
-def _is_whole_steps(quantity: Decimal, step: Decimal) -> bool:
-    try:
-        return quantity % step == 0
-    except ArithmeticError:  # more digits than a Decimal divides, or a step of zero
-        return False
-
-
-def _plain(quantity: Decimal) -> str:
-    return f"{quantity.normalize():f}"

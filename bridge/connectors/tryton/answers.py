@@ -1,7 +1,9 @@
-"""What Tryton answers: the part of its records that a receipt needs."""
+"""What Tryton answers: the part of its records that bookings need."""
 
 import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -54,12 +56,17 @@ class Product(Answer):
         """Whether it is `item`, by the house's own name where that is known, else by the GTIN."""
         if item.sku is not None:
             return (self.model_extra or {}).get(sku_field) == item.sku
-        return any(_gtin(each.code or "") == item.gtin for each in self.identifiers)
+        return any(gtin(each.code or "") == item.gtin for each in self.identifiers)
 
     @property
     def needs_lot(self) -> bool:
         """Whether a move from a supplier into storage is refused without a lot."""
         return not {"supplier", "storage"}.isdisjoint(self.lot_required or ())
+
+    @property
+    def needs_lot_to_leave(self) -> bool:
+        """Whether a move from storage to a customer is refused without a lot."""
+        return not {"storage", "customer"}.isdisjoint(self.lot_required or ())
 
 
 class Move(Answer):
@@ -150,6 +157,114 @@ class Supply(Answer):
         return f"shipment {self.number or self.id}"
 
 
-def _gtin(code: str) -> str | None:
+class Outgoing(Move):
+    """A move of goods of a sales order to the customer."""
+
+    origin: str | None = None
+    planned_date: date | None = None
+    product: Product
+    lot: Lot | None = None
+
+
+class Dispatch(Answer):
+    """A customer shipment."""
+
+    number: str | None = None
+    state: str
+    reference: str | None = None
+    outgoing_moves: tuple[Outgoing, ...] = ()
+
+    def __str__(self) -> str:
+        return f"shipment {self.number or self.id}"
+
+
+class Sale(Answer):
+    """A sales order, with all that was ever to be shipped of it."""
+
+    number: str | None = None
+    state: str
+    shipments: tuple[Dispatch, ...] = ()
+
+
+class Party(Answer):
+    """Whom an order is with."""
+
+    rec_name: str
+
+
+class Article(Product):
+    """A product, with the unit it is counted in."""
+
+    rec_name: str = ""
+    default_uom: Unit
+
+
+class Moved(Answer):
+    """A move of an order, and how far it is."""
+
+    state: str
+    quantity: Decimal
+    unit: Unit
+    shipment: str | None = None
+
+
+class Agreed(Answer):
+    """A line of an order, with every move that was made for it."""
+
+    quantity: Decimal | None = None
+    unit: Unit | None = None
+    product: Article | None = None
+    moves: tuple[Moved, ...] = ()
+
+
+class Named(Answer):
+    """Something that has a name in the field the configuration says."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Agreement(Named):
+    """A purchase or sales order."""
+
+    party: Party
+    lines: tuple[Agreed, ...] = ()
+    shipments: tuple[Dispatch, ...] = ()
+
+
+class House(Answer):
+    """A warehouse."""
+
+    input_location: int
+    output_location: int
+
+    def purpose_of(self, location: int) -> Literal["storage", "receiving", "shipping"]:
+        """Say what a location in it is for."""
+        if location == self.input_location:
+            return "receiving"
+        return "shipping" if location == self.output_location else "storage"
+
+
+class Bin(Answer):
+    """A location with its code."""
+
+    code: str
+
+
+class Gone(Answer):
+    """A shipment of either kind."""
+
+    number: str | None = None
+    state: str
+    reference: str | None = None
+    create_date: datetime | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was made; Tryton keeps UTC."""
+        return self.create_date and self.create_date.replace(tzinfo=UTC)
+
+
+def gtin(code: str) -> str | None:
+    """Return the GTIN a code is, by its length, as 14 digits."""
     digits = code.strip()
     return digits.zfill(14) if re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", digits) else None

@@ -40,6 +40,8 @@ class Config(BaseModel):
     """Code of the warehouse: orders for another one are refused."""
     order_by: Literal["number", "reference"] = "number"
     """What the purchase order on the label is: Tryton's number or the supplier's reference."""
+    sales_order_by: Literal["number", "reference"] = "number"
+    """What the sales order on the label is: Tryton's number or the customer's reference."""
     sku_field: FieldName = "code"
     """Field of `product.product` that holds the SKU."""
     units: dict[UnitCode, Text] = {

@@ -1,30 +1,36 @@
-"""One shipment for one receipt: look for it, make it, and carry it on to its end."""
+"""What becomes of one transaction: look for what it left, make it, and carry it on to its end."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import assert_never
 
 from bridge.connector import Connector
 from bridge.connectors.tryton.allocation import allocate, is_whole, supply
 from bridge.connectors.tryton.answers import PRODUCT_FIELDS, UNIT_FIELDS, Supply
-from bridge.connectors.tryton.arrival import Arrival, Goods, document
+from bridge.connectors.tryton.arrival import Arrival
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.departure import Carton, Departure
+from bridge.connectors.tryton.goods import Goods
+from bridge.connectors.tryton.plan import document
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest, opened
-from bridge.connectors.tryton.verdict import Stopped
-from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
+from bridge.connectors.tryton.sending import Sending
+from bridge.connectors.tryton.verdict import Stopped, halfway
+from bridge.outcome import Outcome, Posted, Refused, Unknown
 from contract.transactions import Transaction
 
 _STEPS = {"draft": "receive", "received": "do"}
 
 
 class Tryton:
-    """One Tryton database, and its only writer of receipts."""
+    """One Tryton database, and its only writer of what is scanned."""
 
     def __init__(self, rest: Rest, config: Config) -> None:
         self.settle = config.settle
         self._config = config
         self._rest = rest
         self._records = Records(rest, config)
+        self._sending = Sending(rest, config, self._records)
 
     async def deliver(self, transaction: Transaction, *, again: bool) -> Outcome:
         """Bring `transaction` into Tryton once, however often this is called for its id.
@@ -32,20 +38,31 @@ class Tryton:
         Looks for it first even when `again` is False: that took 4 of the 314 ms of a receipt. Must
         not run twice at the same time for one database, from wherever.
         """
-        arrival = document(transaction, self._config)
-        if isinstance(arrival, Posted | Refused):
-            return arrival
+        plan = document(transaction, self._config)
+        if isinstance(plan, Posted | Refused):
+            return plan
         try:
             self._rest.renew_key()
             company = await self._records.company()
-            found = await self._find(arrival, company)
-            if found is None:
-                found = await self._create(arrival, company)
-            elif found.state == "draft":
-                await self._check(found, arrival)
-            return await self._finish(found)
+            match plan:
+                case Arrival():
+                    return await self._receive(plan, company)
+                case Carton():
+                    return await self._sending.pack(plan, company)
+                case Departure():
+                    return await self._sending.ship(plan, company)
+                case _:
+                    assert_never(plan)
         except Stopped as stopped:
             return stopped.outcome
+
+    async def _receive(self, arrival: Arrival, company: int) -> Posted:
+        found = await self._find(arrival, company)
+        if found is None:
+            found = await self._create(arrival, company)
+        elif found.state == "draft":
+            await self._check(found, arrival)
+        return await self._finish(found)
 
     async def _find(self, arrival: Arrival, company: int) -> Supply | None:
         rows = await self._rest.find(
@@ -106,15 +123,7 @@ class Tryton:
                         "stock.shipment.in", found.id, button, Supply, ("number", "state")
                     )
         except Stopped as stopped:
-            match stopped.outcome:
-                case TryLater(why):
-                    raise Stopped(Unknown(f"{found} is {found.state}: {why}")) from stopped
-                case Refused(code, text):
-                    raise Stopped(
-                        Refused(code, f"{found} stays {found.state} in Tryton: {text}")
-                    ) from stopped
-                case _:
-                    raise
+            raise halfway(stopped, str(found), found.state) from stopped
         if found.state != "done":
             raise Stopped(Unknown(f"{found} is {found.state}"))
         return Posted(found.number or str(found.id))

@@ -1,4 +1,4 @@
-"""What Tryton must have before a receipt can be booked: company, order, bin, lot."""
+"""What Tryton must have before anything can be booked: company, order, bin, lot."""
 
 from datetime import date
 
@@ -9,9 +9,10 @@ from bridge.connectors.tryton.answers import (
     Field,
     Lot,
     Order,
+    Sale,
 )
-from bridge.connectors.tryton.arrival import Goods
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.goods import Goods
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import ORDER_BUSY, SETTING_WRONG, Stopped
 from bridge.outcome import Refused, TryLater
@@ -84,6 +85,33 @@ class Records:
             raise Stopped(Refused("unknown_document", f"order {name} is {order.state}"))
         return order
 
+    async def sale(self, name: str, company: int) -> Sale:
+        """Return the one sales order of that name, with all of its customer shipments."""
+        product = [*PRODUCT_FIELDS, self._config.sku_field]
+        if self._config.lots:
+            product.append("lot_required")
+        moves = [*MOVE_FIELDS, "origin", "planned_date", *(f"product.{name}" for name in product)]
+        if self._config.lots:
+            moves.append("lot.number")
+        fields = [
+            *("number", "state", "shipments.number", "shipments.state", "shipments.reference"),
+            *(f"shipments.outgoing_moves.{name}" for name in moves),
+        ]
+        domain = [
+            [self._config.sales_order_by, "=", name],
+            ["warehouse.code", "=", self._config.warehouse],
+            ["company", "=", company],
+        ]
+        rows = await self._rest.find("sale.sale", Sale, domain, fields)
+        if len(rows) != 1:
+            why = f"warehouse {self._config.warehouse} has {len(rows) or 'no'} sales orders {name}"
+            raise Stopped(Refused("unknown_document", why))
+        if rows[0].state == "confirmed":
+            raise Stopped(TryLater(f"order {name} is about to be processed", ORDER_BUSY))
+        if rows[0].state not in ("processing", "done"):
+            raise Stopped(Refused("unknown_document", f"order {name} is {rows[0].state}"))
+        return rows[0]
+
     async def check_period(self, day: date, company: int) -> None:
         """See that `day` lies in no closed period.
 
@@ -109,6 +137,15 @@ class Records:
             why = f"warehouse {self._config.warehouse} has {len(rows) or 'no'} locations {code}"
             raise Stopped(Refused("refused", why))
         return rows[0].id
+
+    async def known_lot(self, product: int, goods: Goods) -> int:
+        """Return the id of a lot that came in before."""
+        domain = [["number", "=", goods.lot], ["product", "=", product]]
+        rows = await self._rest.find("stock.lot", Lot, domain, ("number",))
+        if not rows:
+            why = f"Tryton has no lot {goods.lot} of {goods}: nothing of it ever came in"
+            raise Stopped(Refused("short_stock", why))
+        return min(row.id for row in rows)
 
     async def lot(self, product: int, goods: Goods) -> int:
         """Return the id of the lot, made or completed as needed. A lot alone is no stock."""

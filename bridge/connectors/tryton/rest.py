@@ -5,7 +5,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -23,6 +23,8 @@ MAX_ANSWER = 8_000_000
 """Bytes of an answer: an order of a thousand lines is about one megabyte."""
 MAX_ROWS = 20
 """Rows of an answer: every search here is for one record, and two are already too many."""
+PAGE = 100
+"""Rows of a page where everything is read: an order of a hundred lines is some 100 kB."""
 CONNECT_WITHIN = 10.0
 """Seconds for a connection to come up: a host that takes longer is down."""
 
@@ -62,6 +64,27 @@ class Rest:
             raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
         return [_read(answer, row, writes=False) for row in rows]
 
+    async def pages(
+        self, model: str, answer: type[_A], domain: list[Any], fields: Iterable[str]
+    ) -> AsyncIterator[_A]:
+        """Yield all records that match, a page at a time, by their id."""
+        after, fields = 0, tuple(fields)
+        while True:
+            query = [
+                ("d", _base64([*domain, ["id", ">", after]])),
+                *(("o", _base64([["id", "ASC"]])), ("s", str(PAGE))),
+                *(("f", name) for name in fields),
+            ]
+            rows = await self._call("GET", model, query, writes=False)
+            if not isinstance(rows, list):
+                raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
+            for row in rows:
+                found = _read(answer, row, writes=False)
+                after = max(after, found.id)
+                yield found
+            if len(rows) < PAGE:
+                return
+
     async def make(
         self, model: str, answer: type[_A], values: dict[str, Any], fields: Iterable[str]
     ) -> _A:
@@ -70,8 +93,11 @@ class Rest:
         return _read(answer, await self._call("POST", model, query, values), writes=True)
 
     async def change(self, model: str, number: int, values: dict[str, Any]) -> None:
-        """Change a record."""
-        await self._call("PUT", f"{model}/{number}", [("f", "id")], values)
+        """Change a record.
+
+        Not by PUT: aiohttp sends one twice where an answer is lost.
+        """
+        await self._call("POST", f"{model}/{number}/write", [("f", "id")], {"values": values})
 
     async def act(
         self, model: str, number: int, button: str, answer: type[_A], fields: Iterable[str]
@@ -163,6 +189,10 @@ def _encode(value: object) -> dict[str, Any]:
     match value:
         case Decimal():
             return {"__class__": "Decimal", "decimal": str(value)}
+        case datetime():
+            there = value.astimezone(UTC)
+            names = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+            return {"__class__": "datetime"} | {name: getattr(there, name) for name in names}
         case date():
             return {
                 "__class__": "date",
@@ -179,6 +209,9 @@ def _decode(value: dict[str, Any]) -> Any:
             return Decimal(number)
         case {"__class__": "date", "year": int(year), "month": int(month), "day": int(day)}:
             return date(year, month, day)
+        case {"__class__": "datetime", "year": int(year), "month": int(month), "day": int(day)}:
+            clock = [value.get(name, 0) for name in ("hour", "minute", "second", "microsecond")]
+            return datetime(year, month, day, *clock)  # noqa: DTZ001 - Tryton's own have no zone
     return value
 
 

@@ -22,6 +22,16 @@ class Stopped(Exception):
         self.outcome = outcome
 
 
+def halfway(stopped: Stopped, what: str, state: str) -> Stopped:
+    """Say the same of what has begun: it is never called nothing."""
+    match stopped.outcome:
+        case TryLater(why):
+            return Stopped(Unknown(f"{what} is {state}: {why}"))
+        case Refused(code, text):
+            return Stopped(Refused(code, f"{what} stays {state} in Tryton: {text}"))
+    return stopped
+
+
 _REFUSALS: tuple[tuple[re.Pattern[str], Reason], ...] = (
     (re.compile(r" is moving .+ in addition to the .+ ordered"), "over_receipt"),
     (re.compile(r"must provide a stock lot"), "lot_required"),

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bridge.connectors.tryton.allocation import Take, allocate, exact, supply
+from bridge.connectors.tryton.allocation import Take, allocate, supply
 from bridge.connectors.tryton.answers import Order
-from bridge.connectors.tryton.arrival import Arrival, Goods
+from bridge.connectors.tryton.arrival import Arrival
+from bridge.connectors.tryton.goods import Goods, exact
 from bridge.outcome import Refused, TryLater
 from contract.values import Item
 from tests.tryton.scans import WIDGET

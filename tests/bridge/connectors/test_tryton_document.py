@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from bridge import registry
 from bridge.connectors.tryton import Config, connect, document
-from bridge.connectors.tryton.arrival import Arrival, Goods
+from bridge.connectors.tryton.arrival import Arrival
+from bridge.connectors.tryton.goods import Goods
 from bridge.outcome import Posted, Refused, TryLater
 from contract.transactions import (
     Count,

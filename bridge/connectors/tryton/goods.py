@@ -1,0 +1,76 @@
+"""Goods of a transaction, as Tryton is to read them. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from bridge.connectors.tryton.config import Config
+from bridge.outcome import Refused
+from contract.values import Item, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """One item that was moved, all labels of one lot added up. `unit` is Tryton's."""
+
+    item: Item
+    quantity: Decimal
+    unit: str
+    lot: str | None = None
+    expiry: date | None = None
+    best_before: date | None = None
+
+    def __str__(self) -> str:
+        return self.item.sku or f"GTIN {self.item.gtin}"
+
+
+def gathered(
+    lines: Iterable[Line], config: Config, *, dates: bool = True
+) -> tuple[Goods, ...] | Refused:
+    """Add up the lines of one item and lot; what is nothing is left out. Pure.
+
+    Args:
+        lines: of a transaction.
+        config: which of it Tryton has a place for.
+        dates: keep the dates of labels apart, to be written to lots that are new.
+    """
+    goods: dict[Goods, Decimal] = {}
+    for line in lines:
+        if line.quantity.unit not in config.units:
+            return Refused("unsupported", f"the unit {line.quantity.unit} is not mapped to Tryton")
+        lot = line.lot if config.lots else None
+        dated = dates and lot is not None
+        key = Goods(
+            item=line.item,
+            quantity=Decimal(0),
+            unit=config.units[line.quantity.unit],
+            lot=lot,
+            expiry=line.expiry if dated and config.lot_expiry_field else None,
+            best_before=line.best_before if dated and config.lot_best_before_field else None,
+        )
+        goods[key] = goods.get(key, Decimal(0)) + line.quantity.value
+    return tuple(replace(key, quantity=value) for key, value in goods.items() if value)
+
+
+def exact(quantity: Decimal) -> float | None:
+    """Return `quantity` as the number JSON carries, or None where that would be another one.
+
+    >>> exact(Decimal("25.50")), exact(Decimal("0.12345678901234567890"))
+    (25.5, None)
+    """
+    number = float(quantity)
+    return number if Decimal(repr(number)) == quantity else None
+
+
+def fits(quantity: Decimal, step: Decimal) -> bool:
+    """Whether Tryton keeps `quantity` in whole steps, and JSON carries it exactly."""
+    try:
+        return quantity % step == 0 and exact(quantity) is not None
+    except ArithmeticError:  # more digits than a Decimal divides, or a step of zero
+        return False
+
+
+def plain(quantity: Decimal) -> str:
+    """Write a quantity for people: no exponent, no trailing zeros."""
+    return f"{quantity.normalize():f}"

@@ -1,0 +1,57 @@
+"""A transaction as Tryton is to read it, before Tryton is asked. Pure."""
+
+from typing import assert_never
+
+from bridge.connectors.tryton.arrival import Arrival, arrival
+from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.departure import Carton, Departure, carton, departure
+from bridge.outcome import Posted, Refused
+from contract.transactions import (
+    Adjustment,
+    Assembly,
+    Count,
+    Pack,
+    Pick,
+    Putaway,
+    Reading,
+    Receipt,
+    Return,
+    Reversal,
+    Shipment,
+    Transaction,
+    Transfer,
+    Weighing,
+)
+
+
+def document(
+    transaction: Transaction, config: Config
+) -> Arrival | Carton | Departure | Posted | Refused:
+    """Return what Tryton is to book for `transaction`.
+
+    `Posted("")` is for what has no meaning in an ERP: a reading or weighing with no job behind it
+    moves no stock. Pure.
+    """
+    event = transaction.event
+    match event:
+        case Receipt():
+            return arrival(transaction, event, config)
+        case Pack():
+            return carton(transaction, event, config)
+        case Shipment():
+            return departure(transaction, event, config)
+        case Reading() | Weighing():
+            return Posted("")
+        case (
+            Putaway()
+            | Pick()
+            | Transfer()
+            | Count()
+            | Adjustment()
+            | Return()
+            | Assembly()
+            | Reversal()
+        ):
+            return Refused("unsupported", f"a {event.type} cannot be posted to Tryton yet")
+        case _:
+            assert_never(event)
