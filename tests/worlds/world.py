@@ -24,6 +24,7 @@ import uuid6
 
 import bridge.consumer
 import bridge.daemon
+import bridge.dispatcher
 import bridge.health
 import drivers.kit.hotplug
 import gateway.daemon
@@ -47,8 +48,8 @@ from tests.worlds.floor import SCANNERS, Offer, Operator, Scanner
 from tests.worlds.loop import HERE, Loop, Process
 
 FAULTS = 12
-_SHIFT = 40.0  # seconds in which faults happen and operators work
-_PACES = ((0.2, 3.0), (1.0, 8.0), (1.0, 12.0), (2.0, 16.0))  # seconds between an operator's scans
+_SHIFT = 30.0  # seconds in which faults happen and operators work
+_PACES = ((0.2, 3.0), (1.0, 8.0), (1.0, 12.0), (2.0, 12.0))  # seconds between an operator's scans
 _PATIENCE = 120.0  # seconds after which a person looks at an alarm
 _DRAIN = 1500.0  # seconds for the backlog after the last fault: some of the longest retries
 _START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -116,6 +117,7 @@ class Daemon:
     def _ended(self, main: asyncio.Task[Any]) -> None:
         assert self.process is not None
         self.world.locks.end(self.process)
+        self.world.books.doubt_at_death(self.world.loop.time())
         self.process.dead = True
         for close in self.process.at_death:
             close()
@@ -644,7 +646,10 @@ def play(seed: int, folder: Path, kinds: tuple[str, ...] = (), *, talk: bool = F
 def prepare() -> None:
     """Do once what every world would do alike: read the configuration, import what it needs."""
     _gateway_as_read()
-    bridge.health.LOOK_EVERY = 20.0  # it only shows; every look costs this machine a millisecond
+    # What only shows, or is news from other programs, of which there are none: each look costs
+    # this machine a millisecond.
+    bridge.health.LOOK_EVERY = 20.0
+    bridge.dispatcher.NEWS_EVERY = 20.0
 
 
 def make_template(folder: Path) -> None:
