@@ -1,5 +1,5 @@
 # What a newcomer types. Everything is installed into .venv; nothing else on the machine changes,
-# but for `make test`, which installs Debian's mosquitto, umockdev and chromium where there are none.
+# but for `make test`, which installs Debian's mosquitto, umockdev, chromium and gcc where they are not.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills rehearse format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills power rehearse wear format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -18,6 +18,8 @@ help:
 	@echo "make rehearse  a short shift of every job, held against the books"
 	@echo "make chaos   the long journeys: SEED=n RUNS=m KILLS=k"
 	@echo "make kills   1,000 SIGKILLs of the bridge: SEED=n"
+	@echo "make power   1,000 power cuts of the store and as many failing calls: CUTS=n SEED=n"
+	@echo "make wear    bytes and flushes a scan costs the disk, beside a floor"
 	@echo "make fleet   200 gateways come back to a broker, in real time"
 	@echo "make fuzz    spoilt input for every parser: INPUTS=n FUZZ='--family NAME'"
 	@echo "make bench-check   fails where the gateway became slower than the baseline"
@@ -31,7 +33,7 @@ demo-tryton: $(VENV)/.demo
 
 setup: $(VENV)/.dev
 
-test: $(VENV)/.dev mosquitto umockdev chromium
+test: $(VENV)/.dev mosquitto umockdev chromium cc
 	$(BIN)/pytest $(TESTS)
 
 check: $(VENV)/.dev
@@ -82,7 +84,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	 a C compiler with kernel and Python headers, or Debian's python3-evdev; the rest works."
 	@touch $@ $(VENV)/.demo
 
-.PHONY: mosquitto umockdev chromium
+.PHONY: mosquitto umockdev chromium cc
 mosquitto:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null || \
 		{ echo "installing mosquitto"; \
@@ -101,8 +103,21 @@ umockdev:
 		{ echo "installing umockdev"; $(SUDO) apt-get update -q && \
 		  $(SUDO) apt-get install -y -q umockdev; } || echo "no umockdev: its tests are skipped"
 
+# The tests of power cuts and of a failing disk build a small C shim and an ext4 of their own.
+cc:
+	@{ command -v cc && PATH="$$PATH:/usr/sbin:/sbin" command -v mkfs.ext4; } >/dev/null || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q gcc libc6-dev e2fsprogs; } || \
+		echo "no C compiler: the power tests are skipped"
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+CUTS ?= 1000
+power: $(VENV)/.dev mosquitto cc
+	SCANPOST_POWER_CUTS=$(CUTS) SCANPOST_POWER_SEED=$(SEED) $(BIN)/pytest --timeout 3600 tests/power
+
+wear: $(VENV)/.dev mosquitto cc
+	$(BIN)/python -m tests.power.wear
 
 fleet: $(VENV)/.dev mosquitto
 	SCANPOST_FLEET_SPEED=1 $(BIN)/pytest -s tests/runtime/test_fleet.py
