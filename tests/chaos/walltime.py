@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PLACES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
+_SHARED = Path("/dev/shm")
+_LEFT = "*faketime_s*_[0-9]*"  # memory and semaphore of each process, by its number
 HOUR = 3600
 YEAR = 365 * 24 * HOUR
 
@@ -56,10 +58,15 @@ class WallClock:
             "FAKETIME_CACHE_DURATION": "1",
         }
         before = {name: os.environ.get(name) for name in wanted}
+        there = set(_SHARED.glob(_LEFT))
         os.environ.update(wanted)
         try:
             yield True
         finally:
+            for file in set(_SHARED.glob(_LEFT)) - there:
+                # Who is killed cannot tidy up; those of the living are theirs.
+                if not Path(f"/proc/{file.name.rpartition('_')[2]}").exists():
+                    file.unlink(missing_ok=True)
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)
