@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills power rehearse wear format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills mutants power rehearse wear worlds format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -18,6 +18,8 @@ help:
 	@echo "make rehearse  a short shift of every job, held against the books"
 	@echo "make chaos   the long journeys: SEED=n RUNS=m KILLS=k"
 	@echo "make kills   1,000 SIGKILLs of the bridge: SEED=n"
+	@echo "make worlds  simulated worlds with a dozen faults each: WORLDS=n SEED=n"
+	@echo "make mutants sixteen ways to break the promise, each of them caught"
 	@echo "make power   1,000 power cuts of the store and as many failing calls: CUTS=n SEED=n"
 	@echo "make wear    bytes and flushes a scan costs the disk, beside a floor"
 	@echo "make fleet   200 gateways come back to a broker, in real time"
@@ -33,7 +35,7 @@ demo-tryton: $(VENV)/.demo
 
 setup: $(VENV)/.dev
 
-test: $(VENV)/.dev mosquitto umockdev chromium cc
+test: $(VENV)/.dev mosquitto umockdev chromium cc faketime
 	$(BIN)/pytest $(TESTS)
 
 check: $(VENV)/.dev
@@ -63,7 +65,7 @@ bench-check: $(VENV)/.dev mosquitto
 SEED ?= 1
 RUNS ?= 1
 KILLS ?= 200
-chaos: $(VENV)/.dev mosquitto
+chaos: $(VENV)/.dev mosquitto faketime
 	SCANPOST_CHAOS_SEED=$(SEED) SCANPOST_CHAOS_RUNS=$(RUNS) SCANPOST_CHAOS_KILLS=$(KILLS) \
 		$(BIN)/pytest -m chaos --timeout 3600 tests/journeys
 
@@ -84,7 +86,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	 a C compiler with kernel and Python headers, or Debian's python3-evdev; the rest works."
 	@touch $@ $(VENV)/.demo
 
-.PHONY: mosquitto umockdev chromium cc
+.PHONY: mosquitto umockdev chromium cc faketime
 mosquitto:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null || \
 		{ echo "installing mosquitto"; \
@@ -109,8 +111,20 @@ cc:
 		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q gcc libc6-dev e2fsprogs; } || \
 		echo "no C compiler: the power tests are skipped"
 
+# Steps the wall clock under running daemons; without it the journeys say that they do not.
+faketime:
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q libfaketime; } || \
+		echo "no libfaketime: clocks are not stepped"
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+worlds: $(VENV)/.dev
+	$(BIN)/python -m tests.worlds --worlds $(or $(WORLDS),10000) --first $(or $(SEED),0)
+
+mutants: $(VENV)/.dev mosquitto
+	$(BIN)/python -m tests.mutants --all
 
 CUTS ?= 1000
 power: $(VENV)/.dev mosquitto cc
