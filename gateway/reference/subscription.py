@@ -39,6 +39,7 @@ MAX_PAGE = 131_072
 """Bytes: the bridge sends half of it at most, and our broker takes no larger packet."""
 _WAITING = 4  # pages not looked at yet: one question is open, and an answer may come twice
 _ANSWER_WITHIN = 20.0  # seconds: a bridge that serves a whole fleet takes its time
+_UNHEARD = 1.0  # seconds after which a live word of the bridge shows that a question was not heard
 _AGAIN, _AGAIN_CEILING = 2.0, 300.0  # seconds to wait after a question without a good answer
 _FIRST_WITHIN = 2.0  # seconds in which a gateway asks after it connected: not all at once
 _CONFIRM_EVERY = 300.0  # seconds after which it asks whether its copy is still the newest
@@ -336,8 +337,12 @@ class Subscription:
         self._newest = newest
         live = self._live
         if live is None or self._behind:
+            now = self._clock.monotonic()
             if self._asked is None:
-                self._ask_at = min(self._ask_at, self._clock.monotonic())
+                self._ask_at = min(self._ask_at, now)
+            elif not message.retain and now > self._ask_at - _ANSWER_WITHIN + _UNHEARD:
+                # The bridge is there now; when the question was put, nobody may have listened.
+                self._asked, self._ask_at = None, now
             return
         # What is retained may have been said long ago, but it is said of just this version.
         update: dict[str, Any] = {"epoch": newest.epoch, "includes": newest.includes}

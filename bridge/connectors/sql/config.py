@@ -24,8 +24,9 @@ class Config(BaseModel):
     """File that holds the database password and nothing else."""
     create_tables: bool = True
     """Whether to create tables that are missing; one that is there is used as it is."""
-    item_key: Literal["gtin", "sku"] = "gtin"
-    """What names an item where a line says both."""
+    item_key: Literal["gtin", "sku"] = "sku"
+    """What names an item where a line says both. A case has a GTIN of its own, and its quantity is
+    in base units: they add up under the SKU only."""
     receiving: str = Field(default="RECEIVING", min_length=1, max_length=128)
     """Where a receipt without a location goes, and where a putaway without one comes from."""
     storage: str = Field(default="STORAGE", min_length=1, max_length=128)

@@ -140,7 +140,7 @@ def test_a_document_is_pure_and_says_everything_a_line_says(tmp_path: Path) -> N
     )
     out, into = document(transaction(1, event), config(tmp_path))
     assert out == Movement(
-        item="04012345678901",
+        item="BOLT-8",
         gtin="04012345678901",
         sku="BOLT-8",
         lot="L1",
@@ -158,8 +158,8 @@ def test_a_document_is_pure_and_says_everything_a_line_says(tmp_path: Path) -> N
         reason="rush",
     )
     assert (into.location, into.quantity, into.weight) == ("STAGING", Decimal("2.50"), None)
-    [first, _] = document(transaction(1, event), config(tmp_path, item_key="sku"))
-    assert first.item == "BOLT-8"
+    [first, _] = document(transaction(1, event), config(tmp_path, item_key="gtin"))
+    assert first.item == "04012345678901"
 
 
 async def test_a_repeat_books_nothing_more(target: SqlTarget, tmp_path: Path) -> None:
