@@ -32,13 +32,13 @@ from gateway.stations.job import Given, Scanned, Shift, Signal, Step, View, Weig
 from gateway.stations.masses import grams
 from gateway.stations.orders import (
     Standing,
-    allocate,
     moved_table,
     plain,
     standing,
     table,
     unlisted,
 )
+from gateway.stations.outgoing import fill, progress, unfit, unwanted, wrong_item
 
 MAX_IN_CARTON = 200
 """Lines of one carton, as one transaction holds them."""
@@ -46,6 +46,8 @@ MAX_CARTONS = 200
 """Of one shipment, as the contract has it."""
 _MAX_EVIDENCE = 64
 _MAX_NAME = 128
+
+_TAKE_OUT = say("Take it out, then go on.")
 
 Ask = Literal["lot", "serial", "expiry", "weight", "off_weight", "badge", "short"]
 
@@ -388,69 +390,35 @@ class _Job:
     def _tick(self, what: Goods, evidence: tuple[Evidence, ...]) -> Step:
         refused = self._wrong(what)
         if refused is not None:
-            return refused
-        stand = self.stand()
-        if stand and all(each.line.sku != what.item.sku for each in stand):
-            return self._refuse(
-                say("WRONG ITEM: {item} is not in this order", item=what.name),
-                say("Take it out, then go on."),
-            )
+            return Step(self.state, refused)
         if what.lacks:
             lack = what.lacks[0]
             ask: Ask = "lot" if lack == "lot" else "serial" if lack == "serial" else "expiry"
-            state = replace(self.state, ask=ask, goods=what, goods_evidence=evidence)
-            return self._ask(state)
+            return self._ask(replace(self.state, ask=ask, goods=what, goods_evidence=evidence))
         lines: tuple[Line, ...] = (what.line(),)
         text = say("{item} packed", item=what.name)
+        stand = self.stand()
         if stand:
-            allocation = allocate(stand, what)
-            if allocation is None:
-                return self._refuse(
-                    say("WRONG ITEM: {item} is not in this order", item=what.name),
-                    say("Take it out, then go on."),
-                )
-            if allocation.over > 0:
-                return self._refuse(
-                    say(
-                        "TOO MANY: {item}, {n} ordered", item=what.name, n=plain(allocation.ordered)
-                    ),
-                    say("Take it out, then go on."),
-                )
-            lines = allocation.lines
-            text = say(
-                "{item}: {done} of {ordered}",
-                item=what.name,
-                done=plain(allocation.done),
-                ordered=plain(allocation.ordered),
-            )
+            filled = fill(stand, what, _TAKE_OUT)
+            if isinstance(filled, Signal):
+                return Step(self.state, filled)
+            lines, text = filled.lines, progress(filled, what)
         tick = self._weights(what, Tick(lines, evidence[-_MAX_EVIDENCE:]))
-        return Step(
-            replace(_unasked(self.state), ticks=(*self.state.ticks, tick)), Signal("ok", text)
-        )
+        ticked = replace(_unasked(self.state), ticks=(*self.state.ticks, tick))
+        return Step(ticked, Signal("ok", text))
 
-    def _wrong(self, what: Goods) -> Step | None:
-        """Refuse what must not go into this carton, whatever the order says."""
-        out = say("Put the item aside; call support.")
-        if what.quantity is None:
-            return self._refuse(say("{item} must carry its weight", item=what.name), out)
-        if what.expired(self.shift.today):
-            return self._refuse(
-                say("{item}: expired {date}", item=what.name, date=what.expiry), out
-            )
-        held = what.held()
-        if held is not None:
-            return self._refuse(
-                say("{item}: lot {lot} is held: {why}", item=what.name, lot=what.lot, why=held), out
-            )
+    def _wrong(self, what: Goods) -> Signal | None:
+        """Say why it must not go into this carton; None where nothing speaks against it."""
+        if (found := unfit(what, self.shift.today)) is not None:
+            return found
+        if unwanted(self.stand(), what):
+            return wrong_item(what, _TAKE_OUT)
         if what.serial is not None and self._packed(what):
-            return self._refuse(
-                say("Serial {serial} is already packed", serial=what.serial),
-                say("Scan the next item."),
-            )
+            text = say("Serial {serial} is already packed", serial=what.serial)
+            return Signal("not_ok", text, say("Scan the next item."))
         if sum(len(tick.lines) for tick in self.state.ticks) + 2 > MAX_IN_CARTON:
-            return self._refuse(
-                say("This carton holds no more lines"), say("Close it; open another.")
-            )
+            text = say("This carton holds no more lines")
+            return Signal("not_ok", text, say("Close it; open another."))
         return None
 
     def _packed(self, what: Goods) -> bool:

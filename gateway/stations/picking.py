@@ -3,6 +3,7 @@
 The list says what to take where. Without one, what is scanned is picked for that number.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -19,13 +20,15 @@ from gateway.stations.goods import MOST, ON_GOODS, Goods, NoGoods, completed, go
 from gateway.stations.job import Given, Scanned, Shift, Signal, Step, View, Weighed
 from gateway.stations.orders import (
     Standing,
-    allocate,
     moved_table,
     plain,
     standing,
     table,
     unlisted,
 )
+from gateway.stations.outgoing import fill, progress, unfit, unwanted, wrong_item
+
+_PUT_BACK = say("Put it back, then go on.")
 
 Ask = Literal["lot", "serial", "short"]
 
@@ -244,50 +247,27 @@ class _Picking:
         return self._pick(what, (evidence,))
 
     def _pick(self, what: Goods, evidence: tuple[Evidence, ...]) -> Step:
-        refused = self._wrong(what)
+        state, stand = self.state, self.stand()
+        refused = self._wrong(what, stand)
         if refused is not None:
-            return refused
-        stand = self.stand()
-        if stand and all(each.line.sku != what.item.sku for each in stand):
-            return self._refuse(
-                say("WRONG ITEM: {item} is not in this order", item=what.name),
-                say("Put it back, then go on."),
-            )
+            return Step(state, refused)
         for lack in what.lacks:
             if lack == "expiry":
                 continue  # known since the receipt
             ask: Ask = "lot" if lack == "lot" else "serial"
-            asked = replace(self.state, ask=ask, goods=what, goods_evidence=evidence)
+            asked = replace(state, ask=ask, goods=what, goods_evidence=evidence)
             return Step(asked, _Picking(self.config, asked, self.shift).asks())
         lines: tuple[Line, ...] = (what.line(),)
         text = say("{item} picked", item=what.name)
         if stand:
             here = [each for each in stand if self._is_here(each)]
-            allocation = allocate(here, what)
-            if allocation is None and allocate(stand, what) is not None:
-                return self._refuse(
-                    say("{item} is not picked here", item=what.name), self.headline()
-                )
-            if allocation is None:
-                return self._refuse(
-                    say("WRONG ITEM: {item} is not in this order", item=what.name),
-                    say("Put it back, then go on."),
-                )
-            if allocation.over > 0:
-                return self._refuse(
-                    say(
-                        "TOO MANY: {item}, {n} ordered", item=what.name, n=plain(allocation.ordered)
-                    ),
-                    say("Put it back, then go on."),
-                )
-            lines = allocation.lines
-            text = say(
-                "{item}: {done} of {ordered}",
-                item=what.name,
-                done=plain(allocation.done),
-                ordered=plain(allocation.ordered),
-            )
-        state = self.state
+            if unwanted(here, what) or not here:
+                text = say("{item} is not picked here", item=what.name)
+                return self._refuse(text, self.headline())
+            filled = fill(here, what, _PUT_BACK)
+            if isinstance(filled, Signal):
+                return Step(state, filled)
+            lines, text = filled.lines, progress(filled, what)
         event = Pick(
             documents=(state.document,) if state.document else (),
             lines=lines,
@@ -303,26 +283,16 @@ class _Picking:
             return True
         return place == self.state.location
 
-    def _wrong(self, what: Goods) -> Step | None:
-        aside = say("Put the item aside; call support.")
-        if what.quantity is None:
-            return self._refuse(say("{item} must carry its weight", item=what.name), aside)
-        if what.expired(self.shift.today):
-            return self._refuse(
-                say("{item}: expired {date}", item=what.name, date=what.expiry), aside
-            )
-        held = what.held()
-        if held is not None:
-            return self._refuse(
-                say("{item}: lot {lot} is held: {why}", item=what.name, lot=what.lot, why=held),
-                aside,
-            )
+    def _wrong(self, what: Goods, stand: Sequence[Standing]) -> Signal | None:
+        """Say why it must not be picked; None where nothing speaks against it."""
+        if (found := unfit(what, self.shift.today)) is not None:
+            return found
+        if unwanted(stand, what):
+            return wrong_item(what, _PUT_BACK)
         serials = self.shift.reference.moved(self._number(), "pick").serials
         if what.serial is not None and (what.name, what.serial) in serials:
-            return self._refuse(
-                say("Serial {serial} is already picked", serial=what.serial),
-                say("Scan the next item."),
-            )
+            text = say("Serial {serial} is already picked", serial=what.serial)
+            return Signal("not_ok", text, say("Scan the next item."))
         return None
 
     def asks(self) -> Signal:

@@ -9,7 +9,17 @@ import gateway.stations
 from gateway.errors import ConfigError
 from gateway.stations.job import Job
 
-_NOT_JOBS = {"asking", "goods", "job", "labels", "masses", "orders", "registry", "trips"}
+_NOT_JOBS = {
+    "asking",
+    "goods",
+    "job",
+    "labels",
+    "masses",
+    "orders",
+    "outgoing",
+    "registry",
+    "trips",
+}
 _GROUP = "scanpost.jobs"
 
 
