@@ -125,7 +125,8 @@ class Decoder:
         # Some scanners end with ETX CR LF: the CR LF then comes before the next STX.
         if torn := before.strip(b"\r\n"):
             steps.append(Noise(torn[:MAX_NOISE], "bytes before STX"))
-        return [*steps, self._config.unwrap(body, line.raw)]
+        # What was said to be noise is no part of the scan.
+        return [*steps, self._config.unwrap(body, line.raw[len(before) :] if torn else line.raw)]
 
 
 def _menu_answer(answer: re.Match[bytes], raw: bytes) -> Step:
