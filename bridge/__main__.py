@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from bridge import commands, config
+from bridge import commands, config, first_day
 from bridge.errors import BridgeError, ConfigError
 from runtime import logs
 
@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.action != "run":
         logs.configure("error")  # a person reads the answer instead
+        if "first_day" in options:
+            code: int = options.first_day(options, bridge.target)
+            return code
         return commands.run(bridge, options)
     logs.configure(bridge.log.level, as_json=bridge.log.format == "json")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces every plugin it has
@@ -40,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("run", help="write to the ERP until told to stop")
     actions.add_parser("check", help="check the configuration")
     commands.add_commands(actions)
+    first_day.add_commands(actions)
     for action in actions.choices.values():
         action.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     return parser
