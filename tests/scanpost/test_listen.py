@@ -1,5 +1,6 @@
 """`scanpost listen`, as a person at a shell runs it, with devices on real pseudo-terminals."""
 
+import asyncio
 import json
 import signal
 from decimal import Decimal
@@ -57,6 +58,12 @@ async def test_a_device_that_goes_is_waited_for(tmp_path: Path) -> None:
         assert "gtin=05901234123457" in await shell.line()
 
 
+async def _scan_on(scanner: ScannerSimulator) -> None:
+    while True:
+        await scanner.send("A")
+        await asyncio.sleep(0.1)
+
+
 async def test_when_nobody_reads_on_it_ends() -> None:
     async with (
         ScannerSimulator() as scanner,
@@ -64,8 +71,11 @@ async def test_when_nobody_reads_on_it_ends() -> None:
     ):
         await shell.said("device open")
         shell.close_output()
-        await scanner.send("A")
+        # The pipe is closed some turns later: what was written before does not end it.
+        scanning = asyncio.create_task(_scan_on(scanner))
         code, _, err = await shell.ended()
+        scanning.cancel()
+        await asyncio.gather(scanning, return_exceptions=True)
     assert code == 0
     assert "Traceback" not in err
     assert "BrokenPipe" not in err
