@@ -14,10 +14,8 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
-
-import serial
 
 from drivers.kit.errors import (
     DeviceBusy,
@@ -29,6 +27,9 @@ from drivers.kit.errors import (
 from drivers.kit.streams import Stream, address
 from drivers.kit.streams.descriptor import Descriptor
 from drivers.kit.streams.opening import DENIED, opened
+
+if TYPE_CHECKING:
+    from serial import Serial
 
 _OPTIONS: dict[str, Callable[[str], Any]] = {
     "baudrate": int,
@@ -60,8 +61,10 @@ async def open_url(url: SplitResult) -> Stream:
     return Descriptor(port.fileno(), path, partial(_shut, port), seven_bits=seven_bits)
 
 
-def _open(path: str, settings: dict[str, Any]) -> tuple[serial.Serial, bool]:
+def _open(path: str, settings: dict[str, Any]) -> "tuple[Serial, bool]":
     """Return the open port, and whether the seven bits asked for come with parity in the eighth."""
+    import serial  # noqa: PLC0415 - who only checks an address needs none of it
+
     lines = {name: settings[name] for name in ("dtr", "rts") if name in settings}
     line = {name: value for name, value in settings.items() if name not in lines}
     port = serial.Serial(timeout=0, exclusive=True, **line)
@@ -97,7 +100,7 @@ def _settle(fd: int) -> int:
     return 7 if termios.tcgetattr(fd)[2] & termios.CSIZE == termios.CS7 else 8
 
 
-def _shut(port: serial.Serial) -> None:
+def _shut(port: "Serial") -> None:
     # Closing waits up to 30 s for output that a held flow control will never let out.
     with suppress(OSError, termios.error):
         termios.tcflush(port.fileno(), termios.TCOFLUSH)
