@@ -11,27 +11,20 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID
 
-from pydantic import ValidationError
-
-from bridge.amendment import Changes
+from bridge import desk
 from bridge.config import Config
 from bridge.dead_letters import WORDS
 from bridge.decisions import Which
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, NotDone
 from bridge.ledger import Ledger, visit_ledger
-from bridge.modes import ANY, Mode, Scope
+from bridge.modes import ANY, Mode, Modes, Scope
 from bridge.reading import Queue
 from bridge.reference.copy import open_copy
-from bridge.shadow import Shown, collected, report
 from contract.envelope import Reason
-
-MOST = 10_000
-"""Rows of the ERP, and plans, that one report reads."""
-SHADOW_DAYS = 30
 
 _SAY_WHICH = {"error": "say which: numbers, --id, --code, --station ..."}
 
@@ -69,16 +62,14 @@ async def _run(config: Config, options: argparse.Namespace) -> tuple[int, Answer
 async def _status(
     ledger: Ledger, config: Config, _options: argparse.Namespace
 ) -> tuple[int, Answer]:
-    modes = config.modes.modes
-    _, now = await ledger.modes(modes)
-    today = datetime.now(UTC).date().isoformat()
+    now = await desk.state(ledger, config)
     return 0, {
-        "target": config.target.connector,
-        "modes": {"everything": now.default} | {str(key): mode for key, mode in now.rules.items()},
-        "standing": asdict(await ledger.standing()),
-        "in line": [_line(queue) for queue in await ledger.queues(modes)],
-        "calls today": await ledger.calls_on(config.terms().name, today),
-        "daily budget": config.limits.per_day,
+        "target": now.target,
+        "modes": {"everything": now.modes.default} | _rules(now.modes),
+        "standing": asdict(now.standing),
+        "in line": [_line(queue) for queue in now.queues],
+        "calls today": now.calls_today,
+        "daily budget": now.per_day,
     }
 
 
@@ -123,19 +114,15 @@ async def _amend(
     number = await ledger.find(options.entry)
     if number is None:
         return 1, {"error": f"there is no entry {options.entry}"}
+    changes = {
+        "documents": dict(options.document),
+        "skus": dict(options.sku),
+        "accepts": options.accept,
+        "kind": options.kind,
+    }
     try:
-        changes = Changes(
-            documents=dict(options.document),
-            skus=dict(options.sku),
-            accepts=frozenset(options.accept),
-            kind=options.kind,
-        )
-        if changes.empty:
-            return 1, {"error": "say what to change: --document, --sku or --accept"}
-        done = await ledger.amend(number, changes, options.who, options.why)
-    except ValidationError as error:
-        return 1, {"error": "; ".join(problem["msg"] for problem in error.errors())}
-    except ValueError as error:
+        done = await desk.amend(ledger, number, changes, options.who, options.why)
+    except NotDone as error:
         return 1, {"error": str(error)}
     return _done("amended and retried", [number] if done else [])
 
@@ -153,84 +140,50 @@ async def _explain(
 async def _go_live(
     ledger: Ledger, config: Config, options: argparse.Namespace
 ) -> tuple[int, Answer]:
-    if config.unproven is not None:
-        return 1, {"error": config.unproven}
     scope = _scope(options)
-    waiting = [queue for queue in await ledger.queues(config.modes.modes) if _in(scope, queue)]
-    held = sum(queue.entries for queue in waiting if queue.mode != "live")
-    if held and options.queued is None:
+    try:
+        done = await desk.go_live(ledger, config, scope, options.queued, options.who, options.why)
+    except NotDone as error:
+        if config.unproven is not None:
+            return 1, {"error": str(error)}
+        waits = await desk.waiting(ledger, config, scope)
         return 1, {
-            "error": f"{held} entries wait in line. Say --queued post to send them now, or"
-            " --queued discard where people have booked them by hand",
-            "in line": [_line(queue) for queue in waiting],
+            "error": f"{error}: --queued post, or --queued discard",
+            "in line": [_line(queue) for queue in waits],
         }
-    discarded: list[int] = []
-    if options.queued == "discard":
-        discarded = await _discard_queued(ledger, scope, waiting, options)
-    return 0, await _switch(ledger, config, scope, "live", options) | {"discarded": len(discarded)}
-
-
-async def _discard_queued(
-    ledger: Ledger, scope: Scope, waiting: Sequence[Queue], options: argparse.Namespace
-) -> list[int]:
-    """Discard what waits and is not live, as long as there is any."""
-    done: list[int] = []
-    for queue in waiting:
-        if queue.mode == "live":
-            continue
-        which = Which(gateway=queue.gateway, station=queue.station, type=queue.type, in_line=True)
-        why = options.why or f"booked by hand before {scope} went live"
-        while numbers := await ledger.discard(which, options.who, why):
-            done += numbers
-    return done
+    return 0, _switched(done) | {"discarded": done.discarded}
 
 
 async def _rollback(
     ledger: Ledger, config: Config, options: argparse.Namespace
 ) -> tuple[int, Answer]:
-    return 0, await _switch(ledger, config, _scope(options), options.to, options)
+    scope = _scope(options)
+    return 0, _switched(
+        await desk.roll_back(ledger, config, scope, options.to, options.who, options.why)
+    )
 
 
-async def _switch(
-    ledger: Ledger, config: Config, scope: Scope, to: Mode, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Set a mode, and say what stands where after it."""
-    await ledger.set_mode(scope, to, options.who, options.why)
-    queues = await ledger.queues(config.modes.modes)
-    held = [queue for queue in queues if queue.mode != "live"]
-    _, now = await ledger.modes(config.modes.modes)
+def _switched(done: desk.Switched) -> dict[str, Any]:
+    """Return what stands where after a change of mode."""
+    others = {key: mode for key, mode in _rules(done.modes).items() if key != str(done.scope)}
     return {
-        "set": f"{scope}: {to}",
-        "other modes": {str(key): mode for key, mode in now.rules.items() if key != scope},
-        "will be sent": sum(queue.entries for queue in queues if queue.mode == "live"),
-        "remains queued": sum(queue.entries for queue in held),
-        "of these perhaps booked": sum(queue.unclear for queue in held),
-        "in line": [_line(queue) for queue in queues],
+        "set": f"{done.scope}: {done.to}",
+        "other modes": others,
+        "will be sent": done.will_be_sent,
+        "remains queued": done.remains,
+        "of these perhaps booked": done.unclear,
+        "in line": [_line(queue) for queue in done.queues],
     }
+
+
+def _rules(modes: Modes) -> dict[str, Mode]:
+    return {str(key): mode for key, mode in modes.rules.items()}
 
 
 async def _shadow_report(
     ledger: Ledger, config: Config, options: argparse.Namespace
 ) -> tuple[int, Answer]:
-    plans = await ledger.plans(MOST)
-    since = datetime.now(UTC) - timedelta(days=options.days)
-    shown, why = Shown(), None
-    source = config.source()
-    if source is None:
-        why = "this connector does not read; here are the plans alone"
-    else:
-        try:
-            async with source as reading:
-                shown = Shown(
-                    await collected(reading.booked(since), MOST),
-                    await collected(reading.stock(), MOST),
-                )
-        except BridgeError as error:
-            why = f"the ERP could not be read: {error}"
-    answer = report(plans, shown)
-    if options.calls:
-        answer["calls"] = {str(plan["entry"]): plan["calls"] for plan in plans}
-    return 0, answer | ({"note": why} if why else {})
+    return 0, await desk.shadow_report(ledger, config, options.days, calls=options.calls)
 
 
 async def _audit(
@@ -251,10 +204,6 @@ def _done(what: str, numbers: Sequence[int]) -> tuple[int, Answer]:
 
 def _line(queue: Queue) -> dict[str, Any]:
     return asdict(queue)
-
-
-def _in(scope: Scope, queue: Queue) -> bool:
-    return scope.holds(queue.gateway, queue.station, queue.type)
 
 
 def _scope(options: argparse.Namespace) -> Scope:
@@ -359,7 +308,9 @@ def _to(parser: argparse.ArgumentParser) -> None:
 
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calls", action="store_true", help="with the calls that would be made")
-    parser.add_argument("--days", type=int, default=SHADOW_DAYS, help="of the ERP that are read")
+    parser.add_argument(
+        "--days", type=int, default=desk.SHADOW_DAYS, help="of the ERP that are read"
+    )
 
 
 def _now(parser: argparse.ArgumentParser) -> None:

@@ -43,3 +43,7 @@ class ConfigError(BridgeError):
 
 class SourceFailed(BridgeError):
     """Items, documents or stock could not be read from the ERP; the same again may work."""
+
+
+class NotDone(BridgeError):
+    """What a person asked for was not done, and nothing was changed. The text says why."""
