@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.inspection import storable
@@ -131,9 +131,16 @@ async def of_entry(connection: AsyncConnection, number: int, limit: int) -> list
     return [plain(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
-async def latest(connection: AsyncConnection, limit: int) -> list[dict[str, Any]]:
-    """Return the newest rows, newest first, as plain values."""
-    query = select(audit).order_by(audit.c.number.desc()).limit(limit)
+async def latest(
+    connection: AsyncConnection, limit: int, below: int | None = None
+) -> list[dict[str, Any]]:
+    """Return the newest rows, newest first, as plain values; of those below a number if given."""
+    query = (
+        select(audit)
+        .where(true() if below is None else audit.c.number < below)
+        .order_by(audit.c.number.desc())
+        .limit(limit)
+    )
     return [plain(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 

@@ -42,6 +42,7 @@ from bridge.modes import Mode, Modes, Scope
 from bridge.posting import Attempt, Member, Result
 from bridge.reading import Queue
 from bridge.schema import entry, parked, poison, repeat, stream
+from bridge.search import Page, Wanted, search
 from bridge.shadow import Planned
 from contract.envelope import Ack, Rejected, Rows
 from runtime.clock import Clock
@@ -338,10 +339,10 @@ class Ledger:
             await audit.record_new(connection, self._clock.utc(), Deed(who, what, detail))
 
     @unbroken
-    async def audit_trail(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Return the newest rows of the audit trail, newest first."""
+    async def audit_trail(self, limit: int = 100, below: int | None = None) -> list[dict[str, Any]]:
+        """Return the newest rows of the audit trail, newest first; those below a number."""
         async with self._reading() as connection:
-            return await audit.latest(connection, limit)
+            return await audit.latest(connection, limit, below)
 
     @unbroken
     async def verify(self, expected: str | None = None) -> Verdict:
@@ -554,6 +555,24 @@ class Ledger:
         """
         async with self._reading() as connection:
             return await reading.entries(connection, which or Which(), limit, text)
+
+    @unbroken
+    async def search(self, wanted: Wanted, limit: int = 100, below: int | None = None) -> Page:
+        """Return entries that fit, newest first; see `bridge.search.search`."""
+        async with self._reading() as connection:
+            return await search(connection, wanted, limit, below, self._clock.monotonic)
+
+    @unbroken
+    async def poisoned(self, limit: int = 100, below: int | None = None) -> list[dict[str, Any]]:
+        """Return messages that could not be read, newest first, without what they say."""
+        async with self._reading() as connection:
+            return await reading.poisoned(connection, limit, below)
+
+    @unbroken
+    async def poisoned_one(self, number: int) -> dict[str, Any] | None:
+        """Return one message that could not be read, with what is kept of it."""
+        async with self._reading() as connection:
+            return await reading.poisoned_one(connection, number)
 
     @contextlib.asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
