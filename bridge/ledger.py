@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import delete, desc, func, insert, select, true
@@ -49,6 +49,7 @@ from runtime.clock import Clock
 from runtime.logs import event
 
 log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 MAX_REJECTED = 50
 """Rejections in one `Ack`, as in the contract."""
@@ -573,6 +574,18 @@ class Ledger:
         """Return one message that could not be read, with what is kept of it."""
         async with self._reading() as connection:
             return await reading.poisoned_one(connection, number)
+
+    @unbroken
+    async def ask(self, question: Callable[[AsyncConnection], Awaitable[_T]]) -> _T:
+        """Return what `question` reads, of one consistent state: for rooms with tables here."""
+        async with self._reading() as connection:
+            return await question(connection)
+
+    @unbroken
+    async def put(self, work: Callable[[AsyncConnection, datetime], Awaitable[_T]]) -> _T:
+        """Do `work` in one transaction, given the time now: for rooms with tables here."""
+        async with self._writing() as connection:
+            return await work(connection, self._clock.utc())
 
     @contextlib.asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

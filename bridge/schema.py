@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from bridge.columns import Utc
+from bridge.columns import Exact, Utc
 
 metadata = MetaData(
     naming_convention={
@@ -56,11 +56,14 @@ been waiting since then.
 
 _UNDECIDED = text("decided_at IS NULL")
 _DEAD = text("code IS NOT NULL")
-# Partial: they stay as small as what is open, however large the ledger grows.
-_OPEN = (
+# Partial: they stay as small as what is open, however large the ledger grows. The last two are for
+# windows of time, and hold what is asked of them: the rows, with their bodies, stay unread.
+_INDEXES = (
     Index("ix_entry_undecided", "number", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
     Index("ix_entry_open", "stream", "seq", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
     Index("ix_entry_dead", "stream", "seq", sqlite_where=_DEAD, postgresql_where=_DEAD),
+    Index("ix_entry_received", "received_at"),
+    Index("ix_entry_decided", "decided_at", "received_at", "code"),
 )
 
 entry = Table(
@@ -87,7 +90,7 @@ entry = Table(
     CheckConstraint("state IN ('received', 'sending', 'posted', 'dead')", name="state"),
     CheckConstraint("(state IN ('posted', 'dead')) = (decided_at IS NOT NULL)", name="decided"),
     CheckConstraint("(state = 'dead') = (code IS NOT NULL)", name="code"),
-    *_OPEN,
+    *_INDEXES,
     sqlite_autoincrement=True,
 )
 """One row of a stream and what became of it.
@@ -229,6 +232,90 @@ boot = Table(
     Column("began_at", Utc, nullable=False),
 )
 """When a boot of a gateway began, by the first of its rows whose clock was synchronised."""
+
+_STANDS = text("closed_at IS NULL")
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("target", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("entry", BigInteger),
+    Column("detail", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("last_seen", Utc, nullable=False),
+    Column("gone_at", Utc),
+    Column("closed_at", Utc),
+    Column("closed_by", String(100)),
+    Column("why", String(500)),
+    Index(
+        "ix_finding_open",
+        "target",
+        "kind",
+        "subject",
+        unique=True,
+        sqlite_where=_STANDS,
+        postgresql_where=_STANDS,
+    ),
+    Index("ix_finding_subject", "target", "subject"),
+    sqlite_autoincrement=True,
+)
+"""What was found to differ between the ledger and the ERP: one row from its opening to its closing.
+
+`subject`: the transaction's id, or item and place. `fingerprint`: of what differs; a person who
+closes a row closes just that. `gone_at`: when it was first no longer found. `closed_by` is empty
+where it closed by itself.
+"""
+
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("target", String(64), nullable=False),
+    Column("began_at", Utc, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("since", Utc, nullable=False),
+    Column("errors", Text, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("documents", Integer),
+    Column("levels", Integer),
+    Column("drifting", Integer),
+    Column("stock_from", Utc),
+    Column("stock_to", Utc),
+    sqlite_autoincrement=True,
+)
+"""When the ledger was held against a target, and how far that came; the newest of them are kept.
+
+`errors`: JSON list of what could not be read. `documents`, `levels`: how many were read; empty
+where they were not, or not to the end. `stock_from`, `stock_to`: when its stock was read.
+"""
+
+stock_level = Table(
+    "stock_level",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("item", String(128), primary_key=True),
+    Column("location", String(128), primary_key=True),
+    Column("unit", String(16), primary_key=True),
+    Column("expected", Exact, nullable=False),
+    Column("read_from", Utc, nullable=False),
+    Column("read_to", Utc, nullable=False),
+)
+"""What should be on hand at a target as of a reading between those times; see
+`bridge.reconciliation.drift`. What is not here should be none."""
+
+uptime = Table(
+    "uptime",
+    metadata,
+    Column("bridge", String(32), primary_key=True),
+    Column("hour", Utc, primary_key=True),
+    Column("alive_s", Integer, nullable=False),
+    Column("target_s", Integer, nullable=False),
+)
+"""Seconds of an hour a bridge was at work, and of these, how long its target was open."""
 
 _NEVER = "the audit trail is only added to"
 GUARDS = {
