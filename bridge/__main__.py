@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         bridge = config.load(options.config)
+        if options.action == "check":
+            bridge.mapping.read()
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the answer to a person at a terminal
         return 2
@@ -58,7 +60,7 @@ def _run(bridge: config.Config) -> int:
     except* (BridgeError, OSError) as errors:
         for error in errors.exceptions:
             logs.event(log, logging.ERROR, "the bridge ends", why=str(error))
-        code = 1
+        code = 2 if errors.subgroup(ConfigError) else 1
     return code
 
 

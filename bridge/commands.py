@@ -21,6 +21,7 @@ from bridge.dead_letters import WORDS
 from bridge.decisions import Which
 from bridge.errors import BridgeError, NotDone
 from bridge.ledger import Ledger, visit_ledger
+from bridge.mapping import commands as mapping
 from bridge.modes import ANY, Mode, Modes, Scope
 from bridge.reading import Queue
 from bridge.reference.copy import open_copy
@@ -34,7 +35,7 @@ _Command = Callable[[Ledger, Config, argparse.Namespace], Awaitable[tuple[int, A
 
 def add_commands(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add every command to the parser of `scanpost bridge`."""
-    for name, (words, arguments, command) in _COMMANDS.items():
+    for name, (words, arguments, command) in {**_COMMANDS, **mapping.COMMANDS}.items():
         parser = actions.add_parser(name, help=words, description=words)
         parser.add_argument("--json", action="store_true", help="for machines")
         parser.set_defaults(command=command)
@@ -54,6 +55,8 @@ def run(config: Config, options: argparse.Namespace) -> int:
 
 
 async def _run(config: Config, options: argparse.Namespace) -> tuple[int, Answer]:
+    if options.action in mapping.COMMANDS:
+        return await mapping.COMMANDS[options.action][2](config, options)
     async with visit_ledger(config.ledger.full_url) as ledger:
         command: _Command = options.command
         return await command(ledger, config, options)

@@ -31,6 +31,7 @@ from bridge.conditions import (
 )
 from bridge.connector import Connector, Source
 from bridge.errors import ConfigError, ConnectorUnknown
+from bridge.mapping.config import MappingTable
 from bridge.reference.config import ReferenceTable
 from bridge.terms import UNTRANSLATED, Planner, Terms, Translation
 from contract.canonical import canonical, digest
@@ -128,6 +129,7 @@ class Config(_Table):
     schedule: Schedule = Schedule()
     calendar: Calendar = Calendar()
     modes: ModeTable = ModeTable()
+    mapping: MappingTable = MappingTable()
     reference: ReferenceTable = ReferenceTable()
     web: Web = Web()
     log: Log = Log()

@@ -6,6 +6,7 @@ parent; one that dies takes the process with it, visibly, and systemd starts it 
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -16,7 +17,8 @@ from bridge.config import Config
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
 from bridge.health import Health
-from bridge.ledger import open_ledger
+from bridge.ledger import Ledger, open_ledger
+from bridge.mapping.watch import Watched
 from bridge.metrics import Metrics
 from bridge.reference.opening import Place, Reference, reader_of
 from bridge.upkeep import tidy
@@ -32,6 +34,7 @@ async def run(config: Config) -> None:
     """Run the bridge until cancelled. Whatever was acknowledged is in the ledger by then.
 
     Raises:
+        ConfigError: the mapping tables are wrong.
         LedgerUnusable: the ledger cannot be opened; it was left as it is.
         OSError: the web address cannot be had.
     """
@@ -42,7 +45,8 @@ async def run(config: Config) -> None:
             ledger, config.broker, site=config.site, name=config.name, metrics=metrics
         )
         reference = _reference(config, clock, metrics)
-        terms = config.terms()
+        tables = await _tables(config, ledger, metrics)
+        terms = config.terms() if tables is None else config.terms(tables.current)
         if reference is not None:
             terms = replace(terms, check=reference.check)
         dispatcher = Dispatcher(
@@ -56,7 +60,8 @@ async def run(config: Config) -> None:
         )
         await ledger.note(f"bridge {config.name}", "config", {"digest": config.digest})
         failure = (lambda: None) if reference is None else reference.failure
-        health = Health(ledger, consumer, dispatcher, metrics, clock, failure)
+        unmapped = (lambda: None) if tables is None else tables.failure
+        health = Health(ledger, consumer, dispatcher, metrics, clock, failure, unmapped)
         pages = Web(ledger, consumer, dispatcher, health, metrics)
         async with _served(config, pages), asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="consume")
@@ -66,6 +71,8 @@ async def run(config: Config) -> None:
             tasks.create_task(watchdog(health.alive), name="watchdog")
             if reference is not None:
                 tasks.create_task(reference.run(), name="reference data")
+            if tables is not None:
+                tasks.create_task(tables.run(), name="watch mapping tables")
             notify_ready(f"site {config.site}, bridge {config.name}")
             event(log, logging.INFO, "ready", site=config.site, name=config.name)
 
@@ -82,6 +89,16 @@ async def run_until_told(config: Config) -> None:
         event(log, logging.INFO, "stopped", site=config.site, name=config.name)
     finally:
         notify_stopping()
+
+
+async def _tables(config: Config, ledger: Ledger, metrics: Metrics) -> Watched | None:
+    first = config.mapping.read()
+    if config.mapping.folder is None or first is None:
+        return None
+    note = functools.partial(ledger.note, f"bridge {config.name}", "mapping")
+    tables = Watched(config.mapping.folder, config.mapping.every, first, note, metrics)
+    await tables.begin()
+    return tables
 
 
 def _reference(config: Config, clock: Clock, metrics: Metrics) -> Reference | None:

@@ -62,6 +62,8 @@ class View:
     stuck: Mapping[int, str]
     reference: str | None = None
     """Why reference data is not read, if it is not."""
+    mapping: str | None = None
+    """Why the mapping tables are not those of their folder, if they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,12 @@ RULES = (
         lambda view: view.reference,
         "Mend what it is read from. Stations go on with what they have.",
     ),
+    _Rule(
+        "mapping",
+        lambda view: view.mapping,
+        "Mend the mapping tables; `scanpost bridge mapping check` lists every mistake. Those before"
+        " hold.",
+    ),
 )
 
 
@@ -137,8 +145,10 @@ class Health:
         metrics: Metrics,
         clock: Clock,
         reference: Callable[[], str | None] = lambda: None,
+        mapping: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._reference = reference
+        self._mapping = mapping
         self._ledger = ledger
         self._consumer = consumer
         self._dispatcher = dispatcher
@@ -189,5 +199,6 @@ class Health:
             left_alone=self._dispatcher.gate.trouble(self._clock.monotonic()),
             stuck=self._dispatcher.stuck,
             reference=self._reference(),
+            mapping=self._mapping(),
         )
         return [Trouble(rule.code, text, rule.todo) for rule in RULES if (text := rule.says(view))]

@@ -8,14 +8,14 @@ True
 
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 _PREFIX = "scanpost_bridge_"
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    kind: type[Counter] | type[Gauge] | type[Histogram]
+    kind: type[Counter] | type[Gauge] | type[Histogram] | type[Info]
     name: str
     """Without prefix; a counter gets `_total` by itself."""
     words: str
@@ -51,6 +51,8 @@ TABLE = (
     _Row(Gauge, "reference_version", "Newest version of the copy of reference data."),
     _Row(Gauge, "reference_read_seconds", "When it was last read whole, in Unix time."),
     _Row(Gauge, "reference_failing", "1 while its source cannot be read."),
+    _Row(Info, "mapping", "Which mapping tables hold now."),
+    _Row(Counter, "mapping_refused", "Edits of mapping tables that were refused for a mistake."),
 )
 
 
@@ -82,6 +84,13 @@ class Metrics:
         if not isinstance(made, Gauge):
             raise TypeError(f"{name} is no gauge")
         made.set(value)
+
+    def inform(self, name: str, **values: str) -> None:
+        """Say what holds now, as labels of a row that is 1; what was said before is gone."""
+        made = self._made[name]
+        if not isinstance(made, Info):
+            raise TypeError(f"{name} is no information")
+        made.info(values)
 
     def observe(self, name: str, seconds: float) -> None:
         """Add to a histogram."""

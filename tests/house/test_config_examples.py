@@ -9,6 +9,8 @@ import pytest
 from bridge import config as bridge_config
 from bridge import registry as connectors
 from bridge.errors import ConfigError
+from bridge.mapping import folder as mapping
+from bridge.mapping.rules import Rules
 from drivers.kit import registry as drivers
 from drivers.kit.errors import StreamLost
 from drivers.kit.streams import open_stream
@@ -33,6 +35,7 @@ TARGETS = {
     if name not in BRIDGES
 }
 """Those that show every setting of a target, and of the rest what a bridge must have."""
+MAPPING = Example(CONFIG / "mapping" / "mapping.toml")
 EITHER = ('path = "', 'api_key_file = "')
 OR = ('url = "postgresql', 'password_file = "/etc/scanpost/credentials/ledger', "api_key_env")
 """Lines of a bridge's file that exclude each other."""
@@ -201,8 +204,21 @@ def test_every_connector_has_an_example() -> None:
     assert all(example.path.exists() for example in TARGETS.values())
 
 
+@pytest.mark.parametrize("everything", [False, True], ids=["as it is", "everything on"])
+def test_the_example_of_mapping_tables_is_sound_and_shows_every_setting(everything: bool) -> None:
+    files = {path.name: path.read_bytes() for path in MAPPING.path.parent.iterdir()}
+    assert set(files) == set(mapping.FILES)
+    if everything:
+        files[mapping.FILES[0]] = MAPPING.everything_on.encode()
+    rules = mapping.made(files).tables.rules
+    assert rules.warehouse
+    shown = tomllib.loads(MAPPING.everything_on)
+    assert not list(missing(Rules, shown))
+    assert not list(untrue(Rules, shown, MAPPING.as_it_is))
+
+
 def test_no_example_is_without_a_test() -> None:
-    known = {example.path for example in [*GATEWAYS, *BRIDGES.values(), *TARGETS.values()]}
+    known = {example.path for example in [*GATEWAYS, *BRIDGES.values(), *TARGETS.values(), MAPPING]}
     strays = {path for path in CONFIG.rglob("*.toml") if path not in known}
     assert not strays
 
