@@ -191,8 +191,8 @@ class Http:
             async with self._session.request(
                 method,
                 URL(full, encoded=True),  # as it is: yarl would decode a %2E%2E and walk up
-                data=data or None,
-                headers=headers,
+                data=_once(data) if data and writes else data or None,
+                headers={**(headers or {}), "Content-Length": str(len(data))} if data else headers,
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
@@ -242,7 +242,8 @@ async def opened(
         headers={"User-Agent": "scanpost-bridge", "Accept": "application/json"},
         timeout=aiohttp.ClientTimeout(total=settings.timeout, sock_connect=CONNECT_WITHIN),
         connector=aiohttp.TCPConnector(limit=in_flight, ssl=settings.tls()),
-        cookie_jar=aiohttp.CookieJar() if cookies else aiohttp.DummyCookieJar(),
+        # It is with one target only, whose cookies count even where it has no name, but an address
+        cookie_jar=aiohttp.CookieJar(unsafe=True) if cookies else aiohttp.DummyCookieJar(),
     ) as session:
         yield Http(session, settings.proxy, who=who)
 
@@ -293,6 +294,11 @@ def _head(first: str, headers: Mapping[str, str]) -> str:
 def _shown(body: bytes, secrets: Iterable[str]) -> str:
     # Cut by the wire to less; this keeps an answer of megabytes from being searched for secrets
     return hidden(body[: 8 * wire.MAX_TEXT].decode("utf-8", "replace"), secrets)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    """Yield a body that is gone then: aiohttp would send a PUT again by itself, were it not."""
+    yield data
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes | None:

@@ -77,6 +77,17 @@ async def test_an_answer_without_end_is_cut_off(
     assert isinstance(stopped.value.outcome, Unknown)
 
 
+async def test_a_put_is_not_sent_again_behind_the_connector_s_back(vendor: Anything) -> None:
+    async with opened(USUAL, who="it") as session:
+        await session.call("PUT", vendor.url + "/a", body="first", writes=True)
+        vendor.faults.next = ["lost"]
+        with pytest.raises(Stopped) as stopped:
+            await session.call("PUT", vendor.url + "/a", body="second", writes=True)
+    assert isinstance(stopped.value.outcome, Unknown)
+    assert [each.body for each in vendor.seen] == [b"first", b"second"]
+    assert vendor.seen[0].headers["Content-Length"] == "5"
+
+
 @pytest.mark.parametrize("fault", ["lost", "slow"])
 async def test_no_answer_to_what_writes_leaves_it_unknown(vendor: Anything, fault: str) -> None:
     vendor.faults = Faults(next=[fault, fault])  # type: ignore[list-item]
