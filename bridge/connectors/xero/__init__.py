@@ -1,0 +1,39 @@
+"""Xero, by its accounting API: bills for receipts, invoices, credit notes, tracked stock adjusted.
+
+A receipt becomes a bill at the prices of its purchase order, a shipment an invoice at those of its
+quote, a return a credit note at those of the invoice it came with. Adjustments and counts become
+documents of no total, as Xero's guide to tracked inventory has them.
+
+Each is created under an `Idempotency-Key` made of the transaction's id. How long Xero knows a key
+it does not say; so the id also stands in the document (the number of a bill, the reference of an
+invoice or credit note), and what may have been booked is looked for before it is sent again.
+
+Scopes: accounting.transactions, accounting.settings.read, and offline_access for a login.
+
+Source: Xero's OpenAPI 16.1, and its pages on OAuth 2.0, limits and tracked inventory.
+"""
+
+from bridge.bookkeeping import BOOKS, LIMITS
+from bridge.connector import Capabilities
+from bridge.connectors.xero.config import Config
+from bridge.connectors.xero.source import read
+from bridge.connectors.xero.target import calls, connect, document, probe
+
+CAPABILITIES = Capabilities(
+    evidence="vendor-contract",
+    key="key",
+    books=BOOKS,
+    reads=frozenset({"items", "documents", "stock", "booked"}),
+    limits=(
+        *LIMITS,
+        "Bills, invoices and credit notes count in Xero's stock only once they are authorised.",
+        "What of an order was billed before Xero does not say: more than all of it at once shows.",
+        "Orders stay open: a person marks them as billed.",
+        "Adjustments are at the item's purchase price, and their document is authorised at once.",
+        "A bill's number is the transaction's id; give it the supplier's once it is booked.",
+        "Quantities and prices have four decimal places.",
+        "60 calls a minute and 5,000 a day for each organisation: see [limits].",
+    ),
+)
+
+__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "probe", "read"]

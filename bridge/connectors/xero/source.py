@@ -1,0 +1,184 @@
+"""The reading side: items, open orders and quotes, stock of tracked items, what was booked."""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from bridge.connector import Found, Stock
+from bridge.connectors.xero.api import PLACES, Books, Collection, amount
+from bridge.connectors.xero.bodies import ENDS
+from bridge.connectors.xero.config import Config
+from bridge.connectors.xero.target import login_of
+from bridge.errors import SourceFailed
+from bridge.http import Stopped, opened
+from contract.reference import DocumentLine, DocumentRecord, ItemRecord, LocationRecord
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+"""Rows of a page, which is Xero's own size."""
+MAX_PAGES = 1_000
+"""Pages of one question: a hundred thousand documents; more would spend the day's calls."""
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DATE = re.compile(r"/Date\((-?[0-9]{1,16})([+-][0-9]{4})?\)/")
+_STATES: Mapping[str, Literal["draft", "booked", "cancelled"]] = {
+    "DRAFT": "draft",
+    "SUBMITTED": "draft",
+    "AUTHORISED": "booked",
+    "PAID": "booked",
+    "DELETED": "cancelled",
+    "VOIDED": "cancelled",
+}
+_NO_PLACES: tuple[LocationRecord, ...] = ()
+
+
+class XeroSource:
+    """One organisation, read a page at a time. Problems are `SourceFailed`."""
+
+    def __init__(self, books: Books, config: Config) -> None:
+        self._books = books
+        self._config = config
+
+    async def items(self) -> AsyncIterator[ItemRecord]:
+        """Yield every item; Xero has no barcodes, and calls a SKU a code."""
+        for row in await self._rows("Items"):
+            record = _record(ItemRecord, sku=row.get("Code"), name=(row.get("Name") or "")[:200])
+            if record is not None:
+                yield record
+
+    async def documents(self) -> AsyncIterator[DocumentRecord]:
+        """Yield approved purchase orders, and quotes that were sent or accepted."""
+        async for row in self._pages("PurchaseOrders", [("status", "AUTHORISED")]):
+            record = self._document("po", row.get("PurchaseOrderNumber"), row)
+            if record is not None:
+                yield record
+        for status in ("SENT", "ACCEPTED"):
+            async for row in self._pages("Quotes", [("Status", status)]):
+                record = self._document("so", row.get("QuoteNumber"), row)
+                if record is not None:
+                    yield record
+
+    async def locations(self) -> AsyncIterator[LocationRecord]:
+        """Yield nothing: Xero has none."""
+        for each in _NO_PLACES:
+            yield each
+
+    async def stock(self) -> AsyncIterator[Stock]:
+        """Yield what is on hand of every tracked item, at the one place there is."""
+        for row in await self._rows("Items"):
+            hand = amount(row.get("QuantityOnHand"))
+            if row.get("IsTrackedAsInventory") and hand is not None and row.get("Code"):
+                yield Stock(str(row["Code"]), "", hand, self._config.units[0])
+
+    async def booked(self, since: datetime) -> AsyncIterator[Found]:
+        """Yield the documents changed since then that carry a transaction's id."""
+        collections: tuple[Collection, ...] = ("Invoices", "CreditNotes")
+        when = since.astimezone(UTC)
+        day = f"DateTime({when.year}, {when.month:02}, {when.day:02})"
+        for collection in collections:
+            async for row in self._pages(collection, [("where", f"UpdatedDateUTC>={day}")]):
+                found = _found(row)
+                if found is not None and (found.at is None or found.at >= since):
+                    yield found
+
+    def _document(
+        self, kind: Literal["po", "so"], number: object, row: Mapping[str, Any]
+    ) -> DocumentRecord | None:
+        lines = [
+            _record(
+                DocumentLine,
+                line=str(line.get("LineItemID") or place),
+                sku=line["ItemCode"],
+                quantity=amount(line.get("Quantity")) or Decimal(0),
+            )
+            for place, line in enumerate(row.get("LineItems") or ())
+            if line.get("ItemCode")
+        ]
+        if None in lines or not lines:
+            return None
+        record: DocumentRecord | None = _record(
+            DocumentRecord,
+            document=kind,
+            number=number,
+            partner=str((row.get("Contact") or {}).get("Name") or "")[:200],
+            lines=tuple(lines),
+        )
+        return record
+
+    async def _pages(
+        self, collection: Collection, query: list[tuple[str, str]]
+    ) -> AsyncIterator[dict[str, Any]]:
+        for page in range(1, MAX_PAGES + 1):
+            rows = await self._rows(collection, [*query, ("page", str(page))])
+            for row in rows:
+                yield row
+            if len(rows) < PAGE:
+                return
+        raise SourceFailed(f"Xero has more than {PAGE * MAX_PAGES:,} {collection}")
+
+    async def _rows(
+        self, collection: Collection, query: Iterable[tuple[str, str]] = ()
+    ) -> list[dict[str, Any]]:
+        try:
+            return await self._books.rows(collection, [*query, *_places(collection)])
+        except Stopped as stopped:
+            raise SourceFailed(str(stopped.outcome)) from stopped
+
+
+def _places(collection: Collection) -> Iterable[tuple[str, str]]:
+    return PLACES if collection in ("Invoices", "CreditNotes", "Items") else ()
+
+
+def _found(row: Mapping[str, Any]) -> Found | None:
+    mine = row.get("Type") in ("ACCPAY", "ACCPAYCREDIT")
+    names = ("InvoiceNumber", "CreditNoteNumber") if mine else ("Reference",)
+    key = next((str(row[name]) for name in names if row.get(name)), "")
+    for end in ENDS:
+        if end:
+            key = key.removesuffix(end)
+    if not _ID.fullmatch(key):
+        return None
+    number = row.get("InvoiceNumber") or row.get("CreditNoteNumber")
+    return Found(
+        reference=key,
+        document=str((None if mine else number) or row.get("InvoiceID") or row.get("CreditNoteID")),
+        state=_STATES.get(str(row.get("Status")), "draft"),
+        quantity=_quantity(row.get("LineItems") or ()),
+        at=_time(row.get("UpdatedDateUTC")),
+    )
+
+
+def _quantity(lines: Iterable[Mapping[str, Any]]) -> Decimal:
+    amounts = (amount(line.get("Quantity")) for line in lines if line.get("ItemCode"))
+    return sum((each for each in amounts if each is not None), Decimal(0))
+
+
+def _time(said: object) -> datetime | None:
+    """Read Xero's `/Date(1552327126164+0000)/`: milliseconds, of which the offset changes none."""
+    found = _DATE.fullmatch(said) if isinstance(said, str) else None
+    try:
+        return None if found is None else datetime.fromtimestamp(int(found[1]) / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _record(model: type[Any], **said: Any) -> Any:
+    try:
+        return model.model_validate(said)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        log.warning("%s %s is not read: %s", model.__name__, said, problem["msg"])
+        return None
+
+
+@asynccontextmanager
+async def read(config: Config) -> AsyncIterator[XeroSource]:
+    """Yield the reading side for `config`. Opens nothing until the first question."""
+    async with opened(config.http, who="Xero") as http:
+        yield XeroSource(Books(login_of(http, config), config), config)
