@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge import commands, config, first_day
 from bridge.errors import BridgeError, ConfigError
+from bridge.web import commands as pages
 from runtime import logs
 
 log = logging.getLogger("bridge")
@@ -18,10 +19,14 @@ DEFAULT_CONFIG = Path("/etc/scanpost/bridge.toml")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0 done, 1 failed, 2 wrong configuration."""
     options = _parser().parse_args(arguments)
+    if "without_config" in options:
+        done: int = options.without_config(options)
+        return done
     try:
         bridge = config.load(options.config)
         if options.action == "check":
             bridge.mapping.read()
+            bridge.web.users()
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the answer to a person at a terminal
         return 2
@@ -46,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("check", help="check the configuration")
     commands.add_commands(actions)
     first_day.add_commands(actions)
+    pages.add_commands(actions)
     for action in actions.choices.values():
         action.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
     return parser

@@ -34,12 +34,10 @@ from bridge.errors import ConfigError, ConnectorUnknown
 from bridge.mapping.config import MappingTable
 from bridge.reference.config import ReferenceTable
 from bridge.terms import UNTRANSLATED, Planner, Terms, Translation
+from bridge.web.config import WebTable
 from contract.canonical import canonical, digest
 from contract.values import Slug
 from runtime.mqtt import Broker
-
-_ADDRESS = r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
-_LAST_PORT = 65535
 
 
 class _Table(BaseModel):
@@ -80,27 +78,6 @@ class LedgerConfig(_Table):
         return url.set(password=self.password_file.read_text("utf-8").strip())
 
 
-class Web(_Table):
-    """The `[web]` table: health, metrics and what is in the ledger."""
-
-    listen: Annotated[str, StringConstraints(pattern=_ADDRESS)] = "127.0.0.1:8481"
-    """`host:port`; port 0 takes any that is free. It has no password."""
-    enabled: bool = True
-
-    @field_validator("listen")
-    @classmethod
-    def _has_a_port(cls, listen: str) -> str:
-        if int(listen.rpartition(":")[2]) > _LAST_PORT:
-            raise ValueError(f"a port is at most {_LAST_PORT}")
-        return listen
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
-
-
 class Log(_Table):
     """The `[log]` table."""
 
@@ -131,7 +108,7 @@ class Config(_Table):
     modes: ModeTable = ModeTable()
     mapping: MappingTable = MappingTable()
     reference: ReferenceTable = ReferenceTable()
-    web: Web = Web()
+    web: WebTable = WebTable()
     log: Log = Log()
 
     @field_validator("ledger", mode="before")

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from bridge import registry
@@ -22,7 +22,9 @@ from bridge.mapping.watch import Watched
 from bridge.metrics import Metrics
 from bridge.reference.opening import Place, Reference, reader_of
 from bridge.upkeep import tidy
-from bridge.web import Web, serve
+from bridge.web.people import User
+from bridge.web.server import application, serve
+from bridge.web.visit import House
 from runtime.clock import Clock
 from runtime.logs import event
 from runtime.systemd import notify_ready, notify_stopping, watchdog
@@ -34,12 +36,13 @@ async def run(config: Config) -> None:
     """Run the bridge until cancelled. Whatever was acknowledged is in the ledger by then.
 
     Raises:
-        ConfigError: the mapping tables are wrong.
+        ConfigError: the mapping tables are wrong, or the users' file is.
         LedgerUnusable: the ledger cannot be opened; it was left as it is.
         OSError: the web address cannot be had.
     """
     clock = Clock()
     metrics = Metrics()
+    users = config.web.users()
     async with open_ledger(config.ledger.full_url, clock) as ledger:
         consumer = Consumer(
             ledger, config.broker, site=config.site, name=config.name, metrics=metrics
@@ -62,8 +65,8 @@ async def run(config: Config) -> None:
         failure = (lambda: None) if reference is None else reference.failure
         unmapped = (lambda: None) if tables is None else tables.failure
         health = Health(ledger, consumer, dispatcher, metrics, clock, failure, unmapped)
-        pages = Web(ledger, consumer, dispatcher, health, metrics)
-        async with _served(config, pages), asyncio.TaskGroup() as tasks:
+        house = House(config, ledger, consumer, dispatcher, health, clock.monotonic)
+        async with _served(house, metrics, users), asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="consume")
             tasks.create_task(dispatcher.run(), name="dispatch")
             tasks.create_task(health.run(), name="look after health")
@@ -112,11 +115,11 @@ def _reference(config: Config, clock: Clock, metrics: Metrics) -> Reference | No
 
 
 @contextlib.asynccontextmanager
-async def _served(config: Config, pages: Web) -> AsyncIterator[None]:
-    if not config.web.enabled:
+async def _served(house: House, metrics: Metrics, users: Mapping[str, User]) -> AsyncIterator[None]:
+    table = house.config.web
+    if not table.enabled:
         yield
         return
-    host, port = config.web.address
-    async with serve(pages.app(host), host, port) as (at, bound):
+    async with serve(application(house, metrics, users), *table.address) as (at, bound):
         event(log, logging.INFO, "listening", address=f"{at}:{bound}")
         yield

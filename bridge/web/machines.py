@@ -1,13 +1,13 @@
-"""What people and monitors may ask: JSON and Prometheus text, on loopback, without a password.
+"""What machines may ask: JSON and Prometheus text.
 
-A person's two decisions are POSTs. They are taken on loopback only, and need the content type
-`application/json` and our own name as host: a page of another site can send neither.
+Health and metrics are open. The rest is as well while nobody can log in, as on a machine of one's
+own; then two decisions are POSTs, taken on loopback only, and need the content type
+`application/json` and our own name as host: a page of another site can send neither. Once there
+are users, they are asked for what is in the ledger, and decide on the admin page.
 """
 
-import contextlib
-import ipaddress
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
@@ -17,17 +17,14 @@ from uuid import UUID
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.consumer import Consumer
-from bridge.dispatcher import Dispatcher
 from bridge.errors import LedgerFailed
-from bridge.health import Health
-from bridge.ledger import Ledger
 from bridge.metrics import Metrics
+from bridge.web.visit import House
 
 MOST = 1_000
 """Rows in one answer."""
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @runtime_checkable
@@ -39,44 +36,38 @@ class StockView(Protocol):
         ...
 
 
-class Web:
-    """The pages of one bridge."""
+class Machines:
+    """The answers of one bridge to machines."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        consumer: Consumer,
-        dispatcher: Dispatcher,
-        health: Health,
-        metrics: Metrics,
-    ) -> None:
-        self._ledger = ledger
-        self._consumer = consumer
-        self._dispatcher = dispatcher
-        self._health = health
+    def __init__(self, house: House, metrics: Metrics) -> None:
+        self._ledger = house.ledger
+        self._consumer = house.consumer
+        self._dispatcher = house.dispatcher
+        self._health = house.health
         self._metrics = metrics
 
-    def app(self, host: str) -> web.Application:
-        """Return the application, to be served at `host`."""
-        loopback = _is_loopback(host)
-        app = web.Application(middlewares=[_failures, *([_at_home] if loopback else [])])
-        app.add_routes(
-            [
-                web.get("/healthz", self._healthz),
-                web.get("/metrics", self._scrape),
-                web.get("/api/status", self._status),
-                web.get("/api/entries", self._entries),
-                web.get("/api/stock", self._stock),
-            ]
-        )
-        if loopback:
-            app.add_routes(
-                [
-                    web.post(r"/api/entries/{number:[0-9]{1,18}}/retry", self._retry),
-                    web.post(r"/api/streams/{gateway}/{epoch}/forgive", self._forgive),
-                ]
-            )
-        return app
+    def add_to(
+        self,
+        router: web.UrlDispatcher,
+        guarded: Callable[[Handler], Handler],
+        *,
+        decisions: bool,
+    ) -> None:
+        """Add the routes.
+
+        Args:
+            router: to add them to.
+            guarded: makes a handler that answers only whom it may.
+            decisions: whether decisions are taken here too.
+        """
+        router.add_get("/healthz", self._healthz)
+        router.add_get("/metrics", self._scrape)
+        router.add_get("/api/status", guarded(self._status))
+        router.add_get("/api/entries", guarded(self._entries))
+        router.add_get("/api/stock", guarded(self._stock))
+        if decisions:
+            router.add_post(r"/api/entries/{number:[0-9]{1,18}}/retry", self._retry)
+            router.add_post(r"/api/streams/{gateway}/{epoch}/forgive", self._forgive)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         await self._health.look()
@@ -135,51 +126,18 @@ class Web:
         return _json({"done": done}, status=200 if done else 409)
 
 
-@contextlib.asynccontextmanager
-async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
-    """Serve, and yield the address; end at the end, without waiting for who is slow.
-
-    Raises:
-        OSError: the address is taken or not ours.
-    """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        bound: tuple[str, int] = runner.addresses[0][:2]
-        yield bound
-    finally:
-        await runner.cleanup()
-
-
 @web.middleware
-async def _failures(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer 503 where the ledger fails, instead of a traceback."""
     try:
         return await handler(request)
     except LedgerFailed as error:
         return _json({"error": f"the ledger fails: {error}"}, status=503)
 
 
-@web.middleware
-async def _at_home(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Refuse a foreign name that someone pointed at this machine (DNS rebinding)."""
-    if not _is_loopback(request.url.host or ""):
-        raise web.HTTPForbidden(text="ask by an address of this machine")
-    return await handler(request)
-
-
 def _is_ours(request: web.Request) -> None:
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="send Content-Type: application/json")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _limit(request: web.Request) -> int:

@@ -1,0 +1,101 @@
+r"""How values look on a page: safe, and with nothing invisible in them.
+
+Whatever a label, a document or an ERP says is text. Jinja escapes it; before that, what would not
+be seen, or would turn the reading order of what follows, is written out.
+
+>>> visible("A\x1dB\r\n"), visible("\u202egnp")
+('A␝B␍\n', '⟨U+202E⟩gnp')
+"""
+
+import json
+import re
+from datetime import datetime, tzinfo
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from bridge.dead_letters import WORDS
+from bridge.web.people import may
+from bridge.web.wording import STATES, TYPES, what_of
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_PICTURES = 0x2400  # Unicode's block of pictures for control characters
+
+
+def visible(text: str) -> str:
+    """Return `text` with control, format and lone surrogate characters written out."""
+    return _UNSEEN.sub(_written, text)
+
+
+def _written(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x20:
+        return chr(_PICTURES + code)
+    return f"⟨U+{code:04X}⟩"
+
+
+def environment(zone: tzinfo) -> jinja2.Environment:
+    """Return the templates of this folder, for times as the office reads them."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("bridge.web", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_final,
+        auto_reload=False,
+    )
+    made.filters |= {"at": lambda moment: _at(moment, zone), "ago": _age, "pretty": _pretty}
+    made.filters["what"] = what_of
+    made.globals |= {"may": may, "STATES": STATES, "TYPES": TYPES, "WORDS": WORDS}
+    return made
+
+
+def _final(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, Markup):
+        return value
+    return visible(str(value))
+
+
+def _at(moment: datetime | str | None, zone: tzinfo) -> Markup | str:
+    """Return a time to the second, and in full for machines."""
+    if moment is None:
+        return ""
+    try:
+        known = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        return str(moment)
+    local = known.astimezone(zone)
+    return Markup('<time datetime="{}">{}</time>').format(
+        known.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}"
+    )
+
+
+def _age(seconds: float | None) -> str:
+    """Return an age in the unit a person would say it in.
+
+    >>> _age(59.0), _age(3600.0), _age(200000.0)
+    ('59 s', '60 min', '2 days')
+    """
+    if seconds is None:
+        return ""
+    for unit, size in (("days", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
+        if seconds >= 1.5 * size or (unit == "min" and seconds >= size):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _pretty(value: Any) -> Markup:
+    """Return plain values as indented JSON, with amounts as they stand."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    return escape(visible(text))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,50 @@
+"""The first page: what is wrong, what is in line, how the target is, who was heard."""
+
+from dataclasses import asdict
+
+from bridge import desk, registry
+from bridge.web.visit import Answer, House, Moved, NotFound, Shown, Visit, unique
+
+STREAMS = 50
+"""Streams shown, those heard last."""
+
+
+async def overview(house: House, _visit: Visit) -> Answer:
+    """Show how everything is."""
+    await house.health.look()
+    state = await desk.state(house.ledger, house.config)
+    return Shown(
+        "overview.html",
+        {
+            "troubles": house.health.troubles(),
+            "state": state,
+            "standing": asdict(state.standing),
+            "target": _target(house),
+            "streams": await house.ledger.streams(STREAMS),
+            "stuck": sorted(house.dispatcher.stuck.items())[:STREAMS],
+        },
+    )
+
+
+def _target(house: House) -> dict[str, object]:
+    gate = house.dispatcher.gate
+    return {
+        "capabilities": registry.load(house.config.target.connector).CAPABILITIES,
+        "open": house.dispatcher.connector is not None,
+        "stands_by": house.dispatcher.stands_by,
+        "breaker": gate.breaker.state(house.now()),
+        "why": gate.why,
+        "said": gate.said,
+        "broker": house.consumer.connected,
+    }
+
+
+async def forgive(house: House, visit: Visit) -> Answer:
+    """Take a stream up again that a conflict stopped."""
+    why = visit.reason()
+    epoch = unique(visit.path["epoch"])
+    if epoch is None or not await house.ledger.forgive(
+        visit.path["gateway"], epoch, visit.user, why
+    ):
+        raise NotFound("no stream of that name is in conflict")
+    return Moved("/", f"{visit.path['gateway']} is taken up again")

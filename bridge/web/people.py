@@ -1,0 +1,87 @@
+"""Who may use the admin page, as what: the users' file, checked before anything is opened."""
+
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+
+from bridge.errors import ConfigError
+from bridge.web.passwords import Held
+
+Role = Literal["viewer", "operator", "admin"]
+ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
+"""Each may do what those before it may. A viewer reads; an operator decides of entries; an admin
+decides of modes, streams, and what was booked already."""
+MOST_USERS = 200
+"""An office; who has more has a directory, and puts a proxy that knows it before this page."""
+
+_OTHERS = stat.S_IRWXO | stat.S_IWGRP
+
+
+class User(BaseModel):
+    """One `[[user]]` of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,63}$")]
+    """It stands in the audit trail with what this person decides."""
+    role: Role
+    password: str
+    """What `scanpost bridge hash-password` printed."""
+
+    @field_validator("password")
+    @classmethod
+    def _is_hashed(cls, text: str) -> str:
+        Held.parse(text)
+        return text
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user: tuple[User, ...] = ()
+
+
+def may(role: Role, needed: Role) -> bool:
+    """Return whether `role` is enough where `needed` is."""
+    return ROLES.index(role) >= ROLES.index(needed)
+
+
+def load(path: Path) -> Mapping[str, User]:
+    """Read the users' file.
+
+    Returns:
+        Users by their names in lower case: two names that differ in case only are one.
+
+    Raises:
+        ConfigError: it cannot be read, it is open to others, or what it says is wrong; what is in
+            it is not shown.
+    """
+    try:
+        mode = path.stat().st_mode
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path.name}: {error}") from error
+    if mode & _OTHERS:
+        raise ConfigError(f"{path.name}: others may read or write it: chmod 0600 {path}")
+    try:
+        users = _File.model_validate(document).user
+    except ValidationError as error:
+        raise ConfigError("\n".join(_lines(path, error))) from error
+    found = {user.name.lower(): user for user in users}
+    if len(found) < len(users):
+        raise ConfigError(f"{path.name}: a name stands there twice")
+    if len(found) > MOST_USERS:
+        raise ConfigError(f"{path.name}: more than {MOST_USERS} users")
+    return found
+
+
+def _lines(path: Path, error: ValidationError) -> list[str]:
+    return [
+        f"{path.name}: {'.'.join(str(part) for part in problem['loc'])}:"
+        f" {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]

@@ -1,0 +1,126 @@
+"""An admin page over a real ledger, served on loopback, and people who use it without a browser."""
+
+import contextlib
+import html
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from bridge.config import Config, load
+from bridge.consumer import Consumer
+from bridge.dispatcher import Dispatcher
+from bridge.health import Health
+from bridge.ledger import Ledger, open_ledger
+from bridge.metrics import Metrics
+from bridge.terms import Terms
+from bridge.web.passwords import hashed
+from bridge.web.people import ROLES, Role, User
+from bridge.web.server import application, serve
+from bridge.web.visit import House
+from runtime.clock import Clock
+from runtime.mqtt import Broker
+from tests.bridge.targets import ScriptedTarget
+
+PASSWORD = "correct horse battery"
+NAMES: Mapping[str, Role] = {"vera": "viewer", "olga": "operator", "anna": "admin"}
+_HELD = hashed(PASSWORD, cost=2)
+USERS = {name: User(name=name, role=role, password=_HELD) for name, role in NAMES.items()}
+assert tuple(NAMES.values()) == ROLES
+
+CONFIG = """
+site = "north"
+ledger = "{folder}/ledger.db"
+[target]
+connector = "sql"
+url = "sqlite+aiosqlite:///{folder}/stock.db"
+"""
+
+
+def configured(folder: Path, more: str = "") -> Config:
+    file = folder / "bridge.toml"
+    file.write_text(CONFIG.format(folder=folder) + more, "utf-8")
+    return load(file)
+
+
+class Person:
+    """Somebody with a browser that has no JavaScript."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.session = session
+        self.page = ""
+        self.status = 0
+        self.at = ""
+        self.headers: Mapping[str, str] = {}
+
+    async def get(self, path: str, **headers: str) -> str:
+        async with self.session.get(URL(self.url + path, encoded=True), headers=headers) as reply:
+            return await self._seen(reply)
+
+    async def post(self, path: str, headers: Mapping[str, str] | None = None, **form: Any) -> str:
+        """Send a form as the last page would: with its token, from this site."""
+        token = re.search(r'name="csrf" value="([^"]*)"', self.page)
+        data = ({"csrf": token[1]} if token else {}) | form
+        said = {"Origin": self.url} | dict(headers or {})
+        async with self.session.post(self.url + path, data=data, headers=said) as reply:
+            return await self._seen(reply)
+
+    async def _seen(self, reply: aiohttp.ClientResponse) -> str:
+        self.page, self.status, self.headers = await reply.text(), reply.status, reply.headers
+        self.at = reply.url.path_qs
+        words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", self.page))
+        return html.unescape(re.sub(r" ([:;,.])", r"\1", words))
+
+    async def log_in(self, name: str, password: str = PASSWORD, to: str = "") -> str:
+        return await self.post("/login", name=name, password=password, to=to)
+
+
+@dataclass
+class Site:
+    """The page and what it shows."""
+
+    url: str
+    house: House
+    target: ScriptedTarget
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.house.ledger
+
+    @contextlib.asynccontextmanager
+    async def person(self, name: str = "") -> AsyncIterator[Person]:
+        jar = aiohttp.CookieJar(unsafe=True)  # an address is a site here
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            one = Person(self.url, session)
+            if name:
+                await one.log_in(name)
+                assert one.status == 200, one.page
+            yield one
+
+
+@contextlib.asynccontextmanager
+async def site(
+    folder: Path,
+    more: str = "",
+    users: Mapping[str, User] = USERS,
+    now: Callable[[], float] | None = None,
+    target: ScriptedTarget | None = None,
+) -> AsyncIterator[Site]:
+    """Serve the page of a bridge that is not running: nothing changes but by what a test does."""
+    config = configured(folder, more)
+    clock, metrics, target = Clock(), Metrics(), target or ScriptedTarget()
+    async with open_ledger(config.ledger.full_url, clock) as ledger:
+        consumer = Consumer(ledger, Broker(), site="north", name="1", metrics=metrics)
+        dispatcher = Dispatcher(
+            ledger, target.connect, metrics=metrics, terms=Terms(modes=config.modes.modes)
+        )
+        health = Health(ledger, consumer, dispatcher, metrics, clock)
+        house = House(config, ledger, consumer, dispatcher, health, now or clock.monotonic)
+        host = config.web.address[0]
+        async with serve(application(house, metrics, users), host, 0) as (_, port):
+            yield Site(f"http://127.0.0.1:{port}", house, target)
