@@ -22,7 +22,7 @@ from bridge.outcome import Refused
 from contract.codes.gtin import canonical_gtin
 from contract.values import Item
 
-SHEET = Sheet("items.csv", ("sku", "gtin", "code", "unit", "active"), ())
+SHEET = Sheet("items.csv", ("sku", "gtin", "code", "unit", "active"), 0)
 UNIT = re.compile(r"[A-Z0-9]{2,3}")
 """A unit of UN/ECE Recommendation 20, as transactions have it."""
 NO_UNIT = "is no unit: write a code of UN/ECE Recommendation 20, such as EA, CT or KGM"

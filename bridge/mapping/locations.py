@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from bridge.mapping.problems import Problems
 from bridge.mapping.sheets import Sheet
 
-SHEET = Sheet("locations.csv", ("location", "code", "station", "warehouse"), ("location", "code"))
-STATION = r"^([a-z0-9-]{1,32}/)?[a-z0-9-]{1,32}$"
-"""A station, with or without its gateway ..."""
-GATEWAY = r"^[a-z0-9-]{1,32}/\*$"
-"""... or all stations of a gateway."""
+SHEET = Sheet("locations.csv", ("location", "code", "station", "warehouse"), 2)
+
+STATION = re.compile(r"(?:[a-z0-9-]{1,32}/)?[a-z0-9-]{1,32}|[a-z0-9-]{1,32}/\*")
+"""A station with or without its gateway, or all stations of a gateway."""
 
 Whose = tuple[str, str]
 """Station or warehouse, which of the two and its name; both empty for everybody."""
@@ -39,7 +38,7 @@ class Locations:
 
 def is_station(text: str) -> bool:
     """Return whether `text` names a station, or all of a gateway."""
-    return bool(re.match(STATION, text) or re.match(GATEWAY, text))
+    return STATION.fullmatch(text) is not None
 
 
 def names_of(gateway: str, station: str) -> tuple[str, str, str]:

@@ -42,6 +42,14 @@ _Template = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+class _Misplaced(ValueError):
+    """A setting that is wrong, and where it stands below what was being checked."""
+
+    def __init__(self, text: str, *below: str) -> None:
+        super().__init__(text)
+        self.below = below
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -175,7 +183,7 @@ class Rules(_Table):
     def _are_types(cls, rules: dict[str, TypeRule]) -> dict[str, TypeRule]:
         for name, rule in rules.items():
             if rule.becomes is not None and name not in {"putaway", "pick"}:
-                raise ValueError(f"{name}: becomes is for putaway and pick only")
+                raise _Misplaced("becomes is for putaway and pick only", name, "becomes")
         _know(rules)
         return rules
 
@@ -185,7 +193,8 @@ class Rules(_Table):
         for name, warehouse in self.warehouse.items():
             for station in warehouse.stations:
                 if homes.setdefault(station, name) != name:
-                    raise ValueError(f"{station} is in {homes[station]} and in {name}")
+                    text = f"{station} is in {homes[station]} and in {name}"
+                    raise _Misplaced(text, "warehouse", name, "stations")
         return self
 
 
@@ -194,10 +203,11 @@ def _know(rules: Mapping[str, Places | None]) -> None:
     for name, places in rules.items():
         event = EVENTS.get(name)
         if event is None:
-            raise ValueError(f"{name} is no type of transaction; there are {', '.join(EVENTS)}")
+            text = f"{name} is no type of transaction; there are {', '.join(EVENTS)}"
+            raise _Misplaced(text, name)
         for place in PLACES:
             if getattr(places, place, None) is not None and place not in event.model_fields:
-                raise ValueError(f"{name}: a {name} has no {place}")
+                raise _Misplaced(f"a {name} has no {place}", name, place)
 
 
 def read_rules(data: bytes, problems: Problems) -> Rules | None:
@@ -214,6 +224,7 @@ def read_rules(data: bytes, problems: Problems) -> Rules | None:
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             where = [part for part in problem["loc"] if part != "[key]"]
+            where += getattr(problem.get("ctx", {}).get("error"), "below", ())
             name = ".".join(str(part) for part in where)
             says = problem["msg"].removeprefix("Value error, ")
             line_of = _line_of(data.decode("utf-8-sig"), where)

@@ -155,8 +155,12 @@ def _hear(label: Identifier, said: _Said) -> None:
         case Unknown() if not label.problems:
             said.item["sku"] = label.text
         case _:
-            problems = "; ".join(label.problems)
-            raise ValueError(f"{label.text!r} is of no use here: {problems or label.kind}")
+            raise _useless(label)
+
+
+def _useless(label: Identifier) -> ValueError:
+    why = "; ".join(label.problems) or f"it is a {label.kind}"
+    return ValueError(f"{label.text!r} is of no use here: {why}")
 
 
 def _hear_goods(label: Gtin | Gs1 | Hibc | Mh10, said: _Said) -> None:
@@ -170,6 +174,8 @@ def _hear_goods(label: Gtin | Gs1 | Hibc | Mh10, said: _Said) -> None:
     }
     if isinstance(label, Gs1):
         names["gtin"] = label.gtin or label.content
+    if label.problems and not any(names.values()):
+        raise _useless(label)
     said.item |= {name: value for name, value in names.items() if value is not None}
     if getattr(label, "sscc", None) is not None:
         said.event["sscc"] = getattr(label, "sscc", None)

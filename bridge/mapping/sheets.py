@@ -4,9 +4,9 @@ Values stay the text they are: a leading zero is part of a SKU. What a spreadshe
 value (`4.0E+12`, `Jan-12`) is found by whoever reads that column.
 
 >>> problems = Problems()
->>> sheet = Sheet("items.csv", columns=("sku", "gtin", "code"), needed=("code",))
+>>> sheet = Sheet("items.csv", columns=("code", "sku", "gtin"), needed=1)
 >>> list(sheet.rows(b"\xef\xbb\xbfCode;SKU\r\n0815;\"A;1\"\r\n", problems)), bool(problems)
-([(2, ('A;1', '', '0815'))], False)
+([(2, ('0815', 'A;1', ''))], False)
 """
 
 import csv
@@ -33,8 +33,8 @@ class Sheet:
 
     name: str
     columns: tuple[str, ...]
-    needed: tuple[str, ...]
-    """Columns that the header must have and each row must fill."""
+    needed: int
+    """How many of them, from the first, the header must have and each row must fill."""
 
     def rows(self, data: bytes, problems: Problems) -> Iterator[Row]:
         """Yield every row that is not empty, values stripped; what is wrong goes to `problems`."""
@@ -80,10 +80,10 @@ class Sheet:
             problems.add(self.name, line, text)
         for name in sorted({name for name in named if named.count(name) > 1}):
             problems.add(self.name, line, f"column {name} is there twice: take one out")
-        for name in self.needed:
-            if name not in named:
-                problems.add(self.name, line, f"there is no column {name}")
-        return not wrong and len(set(named)) == len(named) and set(self.needed) <= set(named)
+        missing = [name for name in self.columns[: self.needed] if name not in named]
+        for name in missing:
+            problems.add(self.name, line, f"there is no column {name}")
+        return not wrong and len(set(named)) == len(named) and not missing
 
     def _read(
         self,
@@ -113,9 +113,12 @@ class Sheet:
             text = "there are more values than columns: put quotes around one with a separator"
             problems.add(self.name, line, text)
             return False
+        filled = all(row[: self.needed])
+        if filled and max(map(len, row)) <= MAX_VALUE and "".join(row).isprintable():
+            return True
         sound = True
         for column, value in zip(self.columns, row, strict=True):
-            if not value and column in self.needed:
+            if not value and column in self.columns[: self.needed]:
                 problems.add(self.name, line, f"{column} must not be empty")
                 sound = False
             elif value and (len(value) > MAX_VALUE or not value.isprintable()):

@@ -21,7 +21,7 @@ from bridge.mapping.items import NO_UNIT, UNIT
 from bridge.mapping.problems import Problems
 from bridge.mapping.sheets import Sheet
 
-SHEET = Sheet("units.csv", ("sku", "from", "to", "factor"), ("sku", "from", "to", "factor"))
+SHEET = Sheet("units.csv", ("sku", "from", "to", "factor"), 4)
 ALL = "*"
 MAX_PLACES = 9
 """Decimal places of a quantity in a transaction."""
