@@ -39,7 +39,11 @@ MAPPING = Example(CONFIG / "mapping" / "mapping.toml")
 EITHER = ('path = "', 'api_key_file = "')
 OR = ('url = "postgresql', 'password_file = "/etc/scanpost/credentials/ledger', "api_key_env")
 """Lines of a bridge's file that exclude each other."""
-INSTEAD = ('folder = "/var/lib/scanpost/epcis',)
+INSTEAD = (
+    'folder = "/var/lib/scanpost/epcis',
+    *('token_url = "https://s4', 'client_id = "scanpost-s4'),
+    'client_secret_file = "/etc/scanpost/credentials/sap',
+)
 """Lines of a target's example that say something instead of another line."""
 NOT_FOR_FILES = {"target.api_key"}
 """A secret in the file itself is for tests."""

@@ -1,0 +1,43 @@
+"""What a transaction is called in SAP: its id in 25 characters, which a header text holds. Pure.
+
+The texts of SAP's headers are short: 16 characters for a reference document, 25 for the header text
+of a material document. A UUID has 36 as text and 32 as digits; as a number to base 36 it has 25 at
+most (36^25 > 2^128), so that nothing of it is cut and it can be read back.
+
+>>> reference(UUID("0190b7a0-0000-7000-8000-000000000001"))
+'039FENK0K0U5FIIFHADGCCSHT'
+>>> named("039FENK0K0U5FIIFHADGCCSHT")
+UUID('0190b7a0-0000-7000-8000-000000000001')
+"""
+
+import re
+import uuid
+from uuid import UUID
+
+LENGTH = 25
+"""Characters: those of `MaterialDocumentHeaderText`."""
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_TEXT = re.compile(rf"[0-9A-Z]{{{LENGTH}}}")
+_STEPS = UUID("6f3d5c0e-8f0b-5d0e-9a53-2b0a6a3f1c55")
+
+
+def reference(name: UUID) -> str:
+    """Return a transaction's id as SAP keeps it: `LENGTH` digits and capital letters."""
+    number, text = name.int, ""
+    for _ in range(LENGTH):
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text
+
+
+def named(text: str) -> UUID | None:
+    """Return the id that a text of SAP's is, or None where it is somebody else's text."""
+    if not _TEXT.fullmatch(text):
+        return None
+    number = int(text, 36)
+    return UUID(int=number) if number < 2**128 else None
+
+
+def request_id(text: str, step: str) -> str:
+    """Return the name of one step of a transaction, for the header `RequestID`: 32 digits."""
+    return uuid.uuid5(_STEPS, f"{text} {step}").hex.upper()
