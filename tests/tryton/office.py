@@ -15,6 +15,15 @@ from tests.tryton.server import DATABASE, Server
 
 PRICE = {"__class__": "Decimal", "decimal": "5"}
 
+PAPERS = (
+    "stock_shipment_in",
+    "stock_shipment_out",
+    "stock_shipment_out_return",
+    "stock_shipment_internal",
+    "production",
+)
+"""Documents that a bridge makes and that have a reference, by table."""
+
 
 class Office:
     """Orders, and looks after what was booked."""
@@ -82,6 +91,61 @@ class Office:
         """Make a record and return its id."""
         made: int = self._call(model, values)["id"]
         return made
+
+    def put(self, product: str, location: str, quantity: float, lot: str | None = None) -> None:
+        """Count so much of a product at a location, whatever was there."""
+        line: dict[str, Any] = {"product": self._seeded["products"][product], "quantity": quantity}
+        if lot is not None:
+            known = "SELECT id FROM stock_lot WHERE product = ? AND number = ?"
+            rows = self._rows(known, line["product"], lot)
+            line["lot"] = (
+                rows[0][0] if rows else self.make("stock.lot", number=lot, product=line["product"])
+            )
+        count = self.make(
+            "stock.inventory",
+            company=self._seeded["company"],
+            location=self._value("SELECT id FROM stock_location WHERE code = ?", location),
+            empty_quantity="keep",
+            lines=[["create", [line]]],
+        )
+        self.press("stock.inventory", count, "confirm")
+
+    def papers(self, reference: object) -> list[tuple[str, int, str]]:
+        """Kind, id and state of every document that carries that reference, of whatever kind."""
+        found = []
+        for kind in PAPERS:
+            sql = f"SELECT id, state FROM {kind} WHERE reference LIKE ? ORDER BY id"
+            found += [(kind, *row) for row in self._rows(sql, f"%{reference}%")]
+        counts = (
+            "SELECT DISTINCT i.id, i.state FROM stock_inventory i"
+            " JOIN ir_note n ON n.resource = 'stock.inventory,' || i.id WHERE n.message LIKE ?"
+        )
+        found += [("stock_inventory", *row) for row in self._rows(counts, f"%{reference}%")]
+        return found
+
+    def drafts(self) -> int:
+        """How many counts are not booked."""
+        number: int = self._value("SELECT count(*) FROM stock_inventory WHERE state = 'draft'")
+        return number
+
+    def stock(self) -> dict[tuple[str, str, str | None], float]:
+        """What lies where, by product, code of the location and lot; nothing where it is zero."""
+        names = {number: name for name, number in self._seeded["products"].items()}
+        rows = self._rows(
+            """
+            SELECT product, code, lot, round(sum(q), 6) FROM (
+                SELECT m.product, l.code, t.number AS lot, m.internal_quantity AS q
+                FROM stock_move m JOIN stock_location l ON l.id = m.to_location
+                LEFT JOIN stock_lot t ON t.id = m.lot
+                WHERE m.state = 'done' AND l.type = 'storage'
+                UNION ALL
+                SELECT m.product, l.code, t.number, -m.internal_quantity
+                FROM stock_move m JOIN stock_location l ON l.id = m.from_location
+                LEFT JOIN stock_lot t ON t.id = m.lot
+                WHERE m.state = 'done' AND l.type = 'storage'
+            ) GROUP BY product, code, lot HAVING round(sum(q), 6) != 0"""
+        )
+        return {(names[product], code, lot): quantity for product, code, lot, quantity in rows}
 
     def order_state(self, number: str) -> tuple[str, str]:
         """State of the order and of its goods."""

@@ -2,9 +2,20 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID, uuid4
 
-from contract.transactions import Event, Pack, Package, Receipt, Shipment, Transaction
+from contract.transactions import (
+    Adjustment,
+    Count,
+    Event,
+    Pack,
+    Package,
+    Receipt,
+    Shipment,
+    Transaction,
+    Transfer,
+)
 from contract.values import Clock, Document, Item, Line, Quantity
 
 WIDGET = Item(gtin="04006381333931")
@@ -55,6 +66,24 @@ def shipment(order: str, *packages: str | None, lines: tuple[Line, ...] = ()) ->
             lines=lines,
         )
     )
+
+
+def transfer(source: str, target: str, *lines: Line) -> Transaction:
+    """Return a transfer of `lines` from one location to another."""
+    return transaction(Transfer(from_location=source, to_location=target, lines=lines))
+
+
+def count(location: str, *lines: Line, at: datetime | None = None) -> Transaction:
+    """Return what was found at a location."""
+    return transaction(Count(location=location, lines=lines), at=at)
+
+
+def adjustment(
+    direction: Literal["increase", "decrease"], location: str | None, *lines: Line
+) -> Transaction:
+    """Return a correction of what lies at a location."""
+    event = Adjustment(location=location, direction=direction, lines=lines, reason="damaged")
+    return transaction(event)
 
 
 def transaction(event: Event, *, at: datetime | None = None, id: UUID | None = None) -> Transaction:

@@ -25,7 +25,7 @@ from trytond.modules.company.tests.tools import (  # type: ignore[import-not-fou
 )
 
 DATABASE = "depot"
-BRIDGE_GROUPS = ("Purchase", "Sales", "Stock")
+BRIDGE_GROUPS = ("Production", "Purchase", "Sales", "Stock", "Stock Cancellation")
 """All that the bridge's user may do."""
 OFFICE_GROUPS = (
     *BRIDGE_GROUPS,
@@ -34,7 +34,6 @@ OFFICE_GROUPS = (
     "Purchase Administrator",
     "Sales Administrator",
     "Stock Administration",
-    "Stock Cancellation",
 )
 
 
@@ -51,7 +50,7 @@ def main(settings: str, out: Path) -> None:
         "widget": _product("Widget", "WID-1", category, gtin="4006381333931"),
         "serum": _product("Serum", "SER-1", category, gtin="5901234123457", lots=True),
         "beans": _product("Coffee beans", "BEAN-1", category, unit="Kilogram"),
-        "gadget": _product("Gadget", "GAD-1", category),
+        "gadget": _product("Gadget", "GAD-1", category, made=True),
         "coffee": _product("Bag of coffee", "BAG-1", category, gtin="9506000134352"),
         "vaccine": _product("Vaccine", "VAC-1", category, gtin="012345678905"),
     }
@@ -97,9 +96,11 @@ def _product(
     gtin: str | None = None,
     unit: str = "Unit",
     lots: bool = False,
+    made: bool = False,
 ) -> Any:
     template = Model.get("product.template")(name=name, type="goods")
     template.purchasable = template.salable = True
+    template.producible = made
     template.default_uom = _only("product.uom", ("name", "=", unit))
     template.account_category = category
     template.list_price = Decimal(10)

@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
 SEED = HERE / "seed.py"
 DATABASE = "depot"
-MODULES = ("purchase", "sale", "stock_lot_sled")
+MODULES = ("production", "purchase", "sale", "stock_lot_sled")
 RECIPE = 1
 """Raise this when the way of building changes."""
 BUILD_WITHIN = 600.0

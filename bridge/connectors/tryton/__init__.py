@@ -1,4 +1,4 @@
-"""Tryton 8.0 and later, by its own REST interface: purchases received, sales packed and sent.
+"""Tryton 8.0 and later, by its own REST interface: goods received, moved, counted, packed, sent.
 
 Tryton has no key that would refuse a second document, so "once" rests on three things: one writer
 for each database, a search by reference before anything is made, and steps that are one database
@@ -22,19 +22,23 @@ departure's id into its reference, and is done: only then the goods are the cust
 of one order leave on several days, and each with one departure. A `Shipment` with lines whose
 packages nobody packed goes the whole way at once.
 
+A `Transfer`, a `Putaway` and an `Adjustment` become one internal shipment each, an adjustment to or
+from lost and found; a `Count` becomes a count, whose difference Tryton reckons itself (`course` and
+`counting` show their ways).
+
 What Tryton refuses halfway stays where it is, for a person to finish or cancel; whoever sends the
 transaction again carries it on.
 
 Not sent, because Tryton has no place for it; the ledger keeps it: serial numbers, weights, tracking
-numbers, operators, order line numbers, SSCCs of receipts.
+numbers, operators, reasons, order line numbers, SSCCs of receipts and transfers.
 
 The API key is a `res.user.application` of kind "rest"; its user needs the groups Purchase, Sales
 and Stock.
 
 A delivery goes through the files in this order: `plan` (what is to be booked: `arrival`,
-`departure`, their `goods`), `posting` and `sending` (look for it, make it, carry it on), `records`
-(what it needs in Tryton), `allocation` (which open moves a receipt fills), `rest` (the wire),
-`verdict` (what an answer means).
+`departure`, `movement`, their `goods`), `posting`, `sending`, `stockroom` and `counting` (look for
+it, make it), `course` (carry it on), `records` (what it needs in Tryton), `allocation` (which open
+moves a receipt fills), `rest` (the wire), `verdict` (what an answer means).
 
 Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sale, stock_lot,
 stock_lot_sled; every call here is tested against a running server.
@@ -49,7 +53,7 @@ from bridge.connectors.tryton.source import read
 CAPABILITIES = Capabilities(
     evidence="real",
     key="lookup",
-    books=frozenset({"receipt", "pack", "shipment"}),
+    books=frozenset({"receipt", "pack", "shipment", "transfer", "putaway", "count", "adjustment"}),
     reads=frozenset({"items", "documents", "locations", "booked"}),
     limits=(
         "A receipt needs a purchase order of the warehouse, a pack and a shipment a sales order.",
@@ -57,8 +61,12 @@ CAPABILITIES = Capabilities(
         "Tryton chooses the bins a carton's goods come from; their lot must have come in before.",
         "Packing and shipping are booked on the day they reach Tryton.",
         "A shipment sends the cartons it names; a package without SSCC is the oldest such parcel.",
+        "Goods that leave a location with others in it may be taken from those.",
+        "A putaway that names no source comes from the warehouse's storage.",
+        "Tryton has no reference on a count: its note says which transaction it is.",
+        "Picks stay in the ledger: packing takes the goods from storage.",
         "Serial numbers, weights, tracking numbers, operators and order lines stay in the ledger.",
-        "SSCCs of receipts stay in the ledger.",
+        "SSCCs of receipts and transfers, and reasons, stay in the ledger.",
         "Of an order whose name a purchase and a sale share, stations know nothing beforehand.",
         "One bridge, and nobody else, writes receipts into the database and packs its orders.",
     ),

@@ -1,14 +1,13 @@
 """Which open moves of an order the goods belong to, and the shipment that says so. Pure."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from bridge.connectors.tryton.answers import Move, Order, OrderLine, Product, Supply
+from bridge.connectors.tryton.answers import Move, Order, OrderLine, Product
 from bridge.connectors.tryton.arrival import Arrival
-from bridge.connectors.tryton.goods import Goods, exact, fits, plain
+from bridge.connectors.tryton.goods import Goods, exact, misfit, plain
 from bridge.connectors.tryton.verdict import ORDER_BUSY
 from bridge.outcome import Refused, TryLater
 
@@ -64,20 +63,11 @@ def _lines_for(
         return Refused("unknown_sku", f"order {order.number} has no line for {goods}")
     if len({product.id for _, product in lines}) > 1:
         return Refused("unknown_sku", f"order {order.number} has several products for {goods}")
-    if goods.lot is None and lines[0][1].needs_lot:
+    if goods.lot is None and lines[0][1].needs_lot("supplier", "storage"):
         return Refused("lot_required", f"Tryton takes {goods} with a lot only")
     for unit in (move.unit for line, _ in lines for move in line.moves if move.open):
-        if not unit.is_(goods.unit):
-            return Refused(
-                "unsupported",
-                f"order {order.number} counts {goods} in {unit.name}, the receipt in {goods.unit}",
-            )
-        if not fits(goods.quantity, unit.rounding):
-            return Refused(
-                "unsupported",
-                f"Tryton keeps {unit.name} in steps of {plain(unit.rounding)}: "
-                f"{plain(goods.quantity)} of {goods} would be rounded",
-            )
+        if refused := misfit(goods, unit, f"order {order.number}", "receipt"):
+            return refused
     return lines
 
 
@@ -145,21 +135,3 @@ def _beside(take: Take, company: int) -> dict[str, Any]:
         "unit_price": take.move.unit_price,
         "currency": take.move.currency,
     }
-
-
-def is_whole(found: Supply, arrival: Arrival, sku_field: str) -> bool:
-    """Whether a draft still says what came: a person may have changed it."""
-    here: dict[tuple[int, str | None], Decimal] = defaultdict(Decimal)
-    came: dict[tuple[int, str | None], Decimal] = defaultdict(Decimal)
-    for move in found.incoming_moves:
-        here[move.product.id, move.lot.number if move.lot else None] += move.quantity
-    for goods in arrival.goods:
-        products = {
-            move.product.id
-            for move in found.incoming_moves
-            if move.product.is_(goods.item, sku_field) and move.unit.is_(goods.unit)
-        }
-        if len(products) != 1:
-            return False
-        came[products.pop(), goods.lot] += goods.quantity
-    return here == came

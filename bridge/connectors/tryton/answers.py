@@ -58,15 +58,9 @@ class Product(Answer):
             return (self.model_extra or {}).get(sku_field) == item.sku
         return any(gtin(each.code or "") == item.gtin for each in self.identifiers)
 
-    @property
-    def needs_lot(self) -> bool:
-        """Whether a move from a supplier into storage is refused without a lot."""
-        return not {"supplier", "storage"}.isdisjoint(self.lot_required or ())
-
-    @property
-    def needs_lot_to_leave(self) -> bool:
-        """Whether a move from storage to a customer is refused without a lot."""
-        return not {"storage", "customer"}.isdisjoint(self.lot_required or ())
+    def needs_lot(self, *places: str) -> bool:
+        """Whether Tryton refuses a move between places of these types without a lot."""
+        return not set(places).isdisjoint(self.lot_required or ())
 
 
 class Move(Answer):
@@ -112,6 +106,12 @@ class Warehouse(Answer):
     storage_location: int
 
 
+class Depot(Warehouse):
+    """The warehouse, and where what cannot be found goes to and comes from."""
+
+    lost_found_location: int | None = None
+
+
 class Order(Answer):
     """A purchase order, with all that is needed to receive it."""
 
@@ -137,24 +137,58 @@ class Lot(Answer):
     number: str
 
 
-class Incoming(Answer):
-    """A move of goods from the supplier into a shipment."""
+class Note(Answer):
+    """What somebody wrote about a record."""
+
+    resource: str
+
+
+class HeldLot(Lot):
+    """A lot of which something lies at a location."""
+
+    product: int
+
+
+class Entry(Answer):
+    """A part of a document: goods that move, or were counted."""
 
     product: Product
     unit: Unit
-    quantity: Decimal
+    quantity: Decimal | None = None
     lot: Lot | None = None
 
 
-class Supply(Answer):
-    """A supplier shipment."""
+class Paper(Answer):
+    """A document of the warehouse: a shipment, a count, a production."""
 
     number: str | None = None
     state: str
-    incoming_moves: tuple[Incoming, ...] = ()
 
-    def __str__(self) -> str:
-        return f"shipment {self.number or self.id}"
+    @property
+    def name(self) -> str:
+        """What the office calls it."""
+        return self.number or str(self.id)
+
+
+class Contents(Paper):
+    """A document with all that stands in it, whatever its kind calls that."""
+
+    incoming_moves: tuple[Entry, ...] = ()
+    moves: tuple[Entry, ...] = ()
+    lines: tuple[Entry, ...] = ()
+    inputs: tuple[Entry, ...] = ()
+    outputs: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All of its parts."""
+        return (
+            *self.incoming_moves,
+            *self.moves,
+            *self.lines,
+            *self.inputs,
+            *self.outputs,
+        )
 
 
 class Outgoing(Move):
@@ -166,16 +200,14 @@ class Outgoing(Move):
     lot: Lot | None = None
 
 
-class Dispatch(Answer):
+class Dispatch(Paper):
     """A customer shipment."""
 
-    number: str | None = None
-    state: str
     reference: str | None = None
     outgoing_moves: tuple[Outgoing, ...] = ()
 
     def __str__(self) -> str:
-        return f"shipment {self.number or self.id}"
+        return f"shipment {self.name}"
 
 
 class Sale(Answer):
@@ -262,6 +294,16 @@ class Gone(Answer):
     def at(self) -> datetime | None:
         """When it was made; Tryton keeps UTC."""
         return self.create_date and self.create_date.replace(tzinfo=UTC)
+
+
+def spellings(trade: str) -> tuple[str, ...]:
+    """Return every way an office may have written a GTIN of 14 digits.
+
+    >>> spellings("04006381333931")
+    ('04006381333931', '4006381333931')
+    """
+    shorter = (trade[14 - digits :] for digits in (13, 12, 8))
+    return (trade, *(each for each in shorter if each.zfill(14) == trade))
 
 
 def gtin(code: str) -> str | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.goods import Goods, gathered
+from bridge.connectors.tryton.goods import Goods, day_of, gathered
 from bridge.outcome import Posted, Refused
 from contract.transactions import Receipt, Transaction
 
@@ -34,12 +34,10 @@ def arrival(
         return came
     if not came:
         return Posted("")  # nothing came: there is no shipment of nothing
-    clock = transaction.clock
-    dated = config.time_zone is not None and clock.synchronised
     return Arrival(
         reference=str(transaction.id),
         order=orders.pop(),
         goods=came,
         location=receipt.to_location,
-        day=clock.wall.astimezone(config.time_zone).date() if dated else None,
+        day=day_of(transaction, config),
     )

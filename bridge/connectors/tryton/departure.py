@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from bridge.connectors.tryton.answers import Dispatch, Outgoing
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.goods import Goods, exact, fits, gathered, plain
+from bridge.connectors.tryton.goods import Goods, exact, gathered, misfit, plain
 from bridge.outcome import Posted, Refused
 from contract.transactions import Pack, Shipment, Transaction
 from contract.values import Document
@@ -164,18 +164,11 @@ def _unfit(goods: Goods, moves: Sequence[Outgoing], order: str) -> Refused | Non
         return Refused("unknown_sku", f"order {order} has nothing open of {goods}")
     if len({move.product.id for move in moves}) > 1:
         return Refused("unknown_sku", f"order {order} has several products for {goods}")
-    if goods.lot is None and moves[0].product.needs_lot_to_leave:
+    if goods.lot is None and moves[0].product.needs_lot("storage", "customer"):
         return Refused("lot_required", f"Tryton lets {goods} go with a lot only")
     for unit in (move.unit for move in moves):
-        if not unit.is_(goods.unit):
-            why = f"order {order} counts {goods} in {unit.name}, the carton in {goods.unit}"
-            return Refused("unsupported", why)
-        if not fits(goods.quantity, unit.rounding):
-            return Refused(
-                "unsupported",
-                f"Tryton keeps {unit.name} in steps of {plain(unit.rounding)}: "
-                f"{plain(goods.quantity)} of {goods} would be rounded",
-            )
+        if refused := misfit(goods, unit, f"order {order}", "carton"):
+            return refused
     return None
 
 
@@ -227,24 +220,6 @@ def _part(take: Take, lots: dict[Goods, int], company: int) -> dict[str, Any]:
         "planned_date": move.planned_date,
     }
     return values | {"lot": lots[take.goods]} if take.goods in lots else values
-
-
-def holds(shipment: Dispatch, carton: Carton, sku_field: str) -> bool:
-    """Whether a shipment still says what was packed: a person may have changed it. Pure."""
-    here: dict[tuple[int, str | None], Decimal] = defaultdict(Decimal)
-    packed: dict[tuple[int, str | None], Decimal] = defaultdict(Decimal)
-    for move in shipment.outgoing_moves:
-        here[move.product.id, move.lot.number if move.lot else None] += move.quantity
-    for goods in carton.goods:
-        products = {
-            move.product.id
-            for move in shipment.outgoing_moves
-            if move.product.is_(goods.item, sku_field) and move.unit.is_(goods.unit)
-        }
-        if len(products) != 1:
-            return False
-        packed[products.pop(), goods.lot] += goods.quantity
-    return here == packed
 
 
 # Which cartons leave

@@ -5,6 +5,7 @@ from typing import assert_never
 from bridge.connectors.tryton.arrival import Arrival, arrival
 from bridge.connectors.tryton.config import Config
 from bridge.connectors.tryton.departure import Carton, Departure, carton, departure
+from bridge.connectors.tryton.movement import Finding, Relocation, finding, relocation
 from bridge.outcome import Posted, Refused
 from contract.transactions import (
     Adjustment,
@@ -26,7 +27,7 @@ from contract.transactions import (
 
 def document(
     transaction: Transaction, config: Config
-) -> Arrival | Carton | Departure | Posted | Refused:
+) -> Arrival | Carton | Departure | Relocation | Finding | Posted | Refused:
     """Return what Tryton is to book for `transaction`.
 
     `Posted("")` is for what has no meaning in an ERP: a reading or weighing with no job behind it
@@ -40,18 +41,16 @@ def document(
             return carton(transaction, event, config)
         case Shipment():
             return departure(transaction, event, config)
+        case Transfer() | Putaway() | Adjustment():
+            return relocation(transaction, event, config)
+        case Count():
+            return finding(transaction, event, config)
         case Reading() | Weighing():
             return Posted("")
-        case (
-            Putaway()
-            | Pick()
-            | Transfer()
-            | Count()
-            | Adjustment()
-            | Return()
-            | Assembly()
-            | Reversal()
-        ):
+        case Pick():
+            why = "a pick is not booked in Tryton: packing takes the goods of an order from storage"
+            return Refused("unsupported", why)
+        case Return() | Assembly() | Reversal():
             return Refused("unsupported", f"a {event.type} cannot be posted to Tryton yet")
         case _:
             assert_never(event)

@@ -2,24 +2,26 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import assert_never
+from functools import partial
+from typing import Any, assert_never
 
 from bridge.connector import Connector
-from bridge.connectors.tryton.allocation import allocate, is_whole, supply
-from bridge.connectors.tryton.answers import PRODUCT_FIELDS, UNIT_FIELDS, Supply
+from bridge.connectors.tryton.allocation import allocate, supply
 from bridge.connectors.tryton.arrival import Arrival
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.counting import Counting
+from bridge.connectors.tryton.course import RECEIPT, Desk, Job
 from bridge.connectors.tryton.departure import Carton, Departure
 from bridge.connectors.tryton.goods import Goods
+from bridge.connectors.tryton.movement import Finding, Relocation
 from bridge.connectors.tryton.plan import document
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest, opened
 from bridge.connectors.tryton.sending import Sending
-from bridge.connectors.tryton.verdict import Stopped, halfway
-from bridge.outcome import Outcome, Posted, Refused, Unknown
+from bridge.connectors.tryton.stockroom import Stockroom
+from bridge.connectors.tryton.verdict import Stopped
+from bridge.outcome import Outcome, Posted, Refused
 from contract.transactions import Transaction
-
-_STEPS = {"draft": "receive", "received": "do"}
 
 
 class Tryton:
@@ -30,7 +32,10 @@ class Tryton:
         self._config = config
         self._rest = rest
         self._records = Records(rest, config)
-        self._sending = Sending(rest, config, self._records)
+        self._desk = Desk(rest, config)
+        self._sending = Sending(rest, config, self._records, self._desk)
+        self._stockroom = Stockroom(self._records, self._desk)
+        self._counting = Counting(rest, config, self._records, self._desk)
 
     async def deliver(self, transaction: Transaction, *, again: bool) -> Outcome:
         """Bring `transaction` into Tryton once, however often this is called for its id.
@@ -51,53 +56,20 @@ class Tryton:
                     return await self._sending.pack(plan, company)
                 case Departure():
                     return await self._sending.ship(plan, company)
+                case Relocation():
+                    return await self._stockroom.move(plan, company)
+                case Finding():
+                    return await self._counting.count(plan, company, again=again)
                 case _:
                     assert_never(plan)
         except Stopped as stopped:
             return stopped.outcome
 
     async def _receive(self, arrival: Arrival, company: int) -> Posted:
-        found = await self._find(arrival, company)
-        if found is None:
-            found = await self._create(arrival, company)
-        elif found.state == "draft":
-            await self._check(found, arrival)
-        return await self._finish(found)
+        job = Job(arrival.reference, arrival.goods, partial(self._supply, arrival, company))
+        return await self._desk.book(RECEIPT, job, company)
 
-    async def _find(self, arrival: Arrival, company: int) -> Supply | None:
-        rows = await self._rest.find(
-            "stock.shipment.in",
-            Supply,
-            [["reference", "=", arrival.reference], ["company", "=", company]],
-            ("number", "state"),
-        )
-        alive = [each for each in rows if each.state != "cancelled"]
-        if len(alive) > 1:
-            names = ", ".join(map(str, alive))
-            raise Stopped(Refused("refused", f"Tryton has it more than once: {names}"))
-        if rows and not alive:
-            raise Stopped(Refused("refused", f"{rows[0]} was cancelled in Tryton"))
-        return alive[0] if alive else None
-
-    async def _check(self, found: Supply, arrival: Arrival) -> None:
-        fields = [
-            "number",
-            "state",
-            "incoming_moves.quantity",
-            *(f"incoming_moves.unit.{name}" for name in UNIT_FIELDS),
-            *(
-                f"incoming_moves.product.{name}"
-                for name in (*PRODUCT_FIELDS, self._config.sku_field)
-            ),
-        ]
-        if self._config.lots:
-            fields.append("incoming_moves.lot.number")
-        rows = await self._rest.find("stock.shipment.in", Supply, [["id", "=", found.id]], fields)
-        if not (rows and is_whole(rows[0], arrival, self._config.sku_field)):
-            why = f"{found} is a draft that differs from what came: finish or cancel it in Tryton"
-            raise Stopped(Refused("refused", why))
-
-    async def _create(self, arrival: Arrival, company: int) -> Supply:
+    async def _supply(self, arrival: Arrival, company: int) -> dict[str, Any]:
         order = await self._records.order(arrival.order, company)
         takes = allocate(arrival, order, self._config.sku_field)
         if not isinstance(takes, tuple):
@@ -106,27 +78,13 @@ class Tryton:
             await self._records.check_period(arrival.day, company)
         storage = order.warehouse.storage_location
         if arrival.location is not None:
-            storage = await self._records.location(arrival.location, order.warehouse.id)
+            places = await self._records.locations({arrival.location}, order.warehouse.id)
+            storage = places[arrival.location]
         lots: dict[Goods, int] = {}
         for take in takes:
             if take.goods.lot is not None and take.goods not in lots:
                 lots[take.goods] = await self._records.lot(take.product, take.goods)
-        values = supply(arrival, order, takes, lots, company=company, storage=storage)
-        return await self._rest.make("stock.shipment.in", Supply, values, ("number", "state"))
-
-    async def _finish(self, found: Supply) -> Posted:
-        """Carry a shipment on from the state it is in."""
-        try:
-            for _ in _STEPS:  # one after the other; a state that does not change ends it too
-                if button := _STEPS.get(found.state):
-                    found = await self._rest.act(
-                        "stock.shipment.in", found.id, button, Supply, ("number", "state")
-                    )
-        except Stopped as stopped:
-            raise halfway(stopped, str(found), found.state) from stopped
-        if found.state != "done":
-            raise Stopped(Unknown(f"{found} is {found.state}"))
-        return Posted(found.number or str(found.id))
+        return supply(arrival, order, takes, lots, company=company, storage=storage)
 
 
 @asynccontextmanager

@@ -1,18 +1,25 @@
 """What Tryton must have before anything can be booked: company, order, bin, lot."""
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from bridge.connectors.tryton.answers import (
     MOVE_FIELDS,
     PRODUCT_FIELDS,
+    UNIT_FIELDS,
     Answer,
+    Article,
+    Bin,
+    Depot,
     Field,
+    HeldLot,
     Lot,
     Order,
     Sale,
+    spellings,
 )
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.goods import Goods
+from bridge.connectors.tryton.goods import Goods, misfit
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import ORDER_BUSY, SETTING_WRONG, Stopped
 from bridge.outcome import Refused, TryLater
@@ -27,6 +34,7 @@ class Records:
     def __init__(self, rest: Rest, config: Config) -> None:
         self._config = config
         self._rest = rest
+        self._depot: Depot | None = None
 
     async def company(self) -> int:
         """Return the company's id; the first time, see that the settings fit this Tryton."""
@@ -122,21 +130,91 @@ class Records:
             why = f"{day} lies in a closed stock period"
             raise Stopped(Refused("closed_period", why))
 
-    async def location(self, code: str, warehouse: int) -> int:
-        """Return the id of the storage location with that code in the warehouse."""
-        rows = await self._rest.find(
-            "stock.location",
-            Answer,
-            [
-                ["code", "=", code],
-                ["type", "=", "storage"],
-                ["parent", "child_of", [warehouse], "parent"],
-            ],
+    async def depot(self) -> Depot:
+        """Return the warehouse the configuration names. Read once: a warehouse stays."""
+        if self._depot is None:
+            domain = [["type", "=", "warehouse"], ["code", "=", self._config.warehouse]]
+            fields = ("input_location", "storage_location", "lost_found_location")
+            rows = await self._rest.find("stock.location", Depot, domain, fields)
+            if len(rows) != 1:
+                why = f"Tryton has {len(rows) or 'no'} warehouses {self._config.warehouse}"
+                raise Stopped(TryLater(why, SETTING_WRONG))
+            self._depot = rows[0]
+        return self._depot
+
+    async def lost_and_found(self) -> int:
+        """Return the id of the location that differences go to and come from."""
+        lost = (await self.depot()).lost_found_location
+        if lost is None:
+            why = f"warehouse {self._config.warehouse} has no lost and found location in Tryton"
+            raise Stopped(TryLater(why, SETTING_WRONG))
+        return lost
+
+    async def locations(self, codes: Collection[str], warehouse: int) -> dict[str, int]:
+        """Return the ids of the storage locations with these codes in the warehouse."""
+        if not codes:
+            return {}
+        domain = [
+            ["code", "in", sorted(codes)],
+            ["type", "=", "storage"],
+            ["parent", "child_of", [warehouse], "parent"],
+        ]
+        rows = await self._rest.find("stock.location", Bin, domain, ("code",))
+        for code in codes:
+            if (count := sum(row.code == code for row in rows)) != 1:
+                why = f"warehouse {self._config.warehouse} has {count or 'no'} locations {code}"
+                raise Stopped(Refused("unknown_location", why))
+        return {row.code: row.id for row in rows}
+
+    async def articles(self, goods: Sequence[Goods], *places: str) -> dict[Goods, Article]:
+        """Return the product each of `goods` is.
+
+        Raises:
+            Stopped: there is not just one; it is counted in another unit, or in larger steps; or
+                Tryton wants a lot where it moves between `places`, by their types.
+        """
+        config = self._config
+        fields = [config.sku_field, "rec_name", *PRODUCT_FIELDS]
+        fields += [f"default_uom.{name}" for name in UNIT_FIELDS]
+        if config.lots:
+            fields.append("lot_required")
+        skus = sorted({each.item.sku for each in goods if each.item.sku is not None})
+        trades = {each.item.gtin for each in goods if each.item.sku is None}
+        codes = sorted({code for trade in trades if trade for code in spellings(trade)})
+        known = ["OR", [config.sku_field, "in", skus], ["identifiers.code", "in", codes]]
+        pages = self._rest.pages(
+            "product.product", Article, [["type", "=", "goods"], known], fields
         )
-        if len(rows) != 1:
-            why = f"warehouse {self._config.warehouse} has {len(rows) or 'no'} locations {code}"
-            raise Stopped(Refused("refused", why))
-        return rows[0].id
+        rows = [row async for row in pages]
+        return {each: _article(each, rows, config.sku_field, places) for each in goods}
+
+    async def lots(self, articles: Mapping[Goods, Article], *, new: bool) -> dict[Goods, int]:
+        """Return the lot of each of the goods that has one, made where `new` and not known."""
+        if new:
+            return {
+                goods: await self.lot(article.id, goods)
+                for goods, article in articles.items()
+                if goods.lot is not None
+            }
+        return {
+            goods: await self.known_lot(article.id, goods)
+            for goods, article in articles.items()
+            if goods.lot is not None
+        }
+
+    async def see_no_other_lots(self, articles: Mapping[Goods, Article], location: int) -> None:
+        """See that what was counted without a lot does not lie there in lots."""
+        plain = {article.id: goods for goods, article in articles.items() if goods.lot is None}
+        if not (plain and self._config.lots):
+            return
+        here = {"locations": [location], "stock_date_end": date.max}
+        domain = [["product", "in", sorted(plain)], ["quantity", "!=", 0]]
+        fields = ("number", "product")
+        rows = await self._rest.find("stock.lot", HeldLot, domain, fields, here)
+        if rows:
+            goods = plain[rows[0].product]
+            why = f"{goods} lies there in lots, such as {rows[0].number}: count each by its lot"
+            raise Stopped(Refused("lot_required", why))
 
     async def known_lot(self, product: int, goods: Goods) -> int:
         """Return the id of a lot that came in before."""
@@ -171,3 +249,17 @@ class Records:
         if missing := {field: day for field, day in dates.items() if known.get(field) is None}:
             await self._rest.change("stock.lot", lot.id, missing)
         return lot.id
+
+
+def _article(
+    goods: Goods, rows: Sequence[Article], sku_field: str, places: Collection[str]
+) -> Article:
+    found = [row for row in rows if row.is_(goods.item, sku_field)]
+    if len(found) != 1:
+        why = f"Tryton has {len(found) or 'no'} products {goods}"
+        raise Stopped(Refused("unknown_sku", why))
+    if refused := misfit(goods, found[0].default_uom, "Tryton", "scan"):
+        raise Stopped(refused)
+    if goods.lot is None and found[0].needs_lot(*places):
+        raise Stopped(Refused("lot_required", f"Tryton takes {goods} with a lot only"))
+    return found[0]

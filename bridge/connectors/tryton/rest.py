@@ -55,17 +55,27 @@ class Rest:
         self._key = key
 
     async def find(
-        self, model: str, answer: type[_A], domain: list[Any], fields: Iterable[str] = ("id",)
+        self,
+        model: str,
+        answer: type[_A],
+        domain: list[Any],
+        fields: Iterable[str] = ("id",),
+        context: dict[str, Any] | None = None,
     ) -> list[_A]:
         """Return the records that match, with `fields` read; at most `MAX_ROWS`."""
         query = [("d", _base64(domain)), ("s", str(MAX_ROWS)), *(("f", name) for name in fields)]
-        rows = await self._call("GET", model, query, writes=False)
+        rows = await self._call("GET", model, query, writes=False, context=context)
         if not isinstance(rows, list):
             raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
         return [_read(answer, row, writes=False) for row in rows]
 
     async def pages(
-        self, model: str, answer: type[_A], domain: list[Any], fields: Iterable[str]
+        self,
+        model: str,
+        answer: type[_A],
+        domain: list[Any],
+        fields: Iterable[str],
+        context: dict[str, Any] | None = None,
     ) -> AsyncIterator[_A]:
         """Yield all records that match, a page at a time, by their id."""
         after, fields = 0, tuple(fields)
@@ -75,7 +85,7 @@ class Rest:
                 *(("o", _base64([["id", "ASC"]])), ("s", str(PAGE))),
                 *(("f", name) for name in fields),
             ]
-            rows = await self._call("GET", model, query, writes=False)
+            rows = await self._call("GET", model, query, writes=False, context=context)
             if not isinstance(rows, list):
                 raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
             for row in rows:
@@ -84,6 +94,17 @@ class Rest:
                 yield found
             if len(rows) < PAGE:
                 return
+
+    async def latest(
+        self, model: str, answer: type[_A], domain: list[Any], fields: Iterable[str]
+    ) -> list[_A]:
+        """Return the records that match, the newest first; at most `PAGE`."""
+        query = [("d", _base64(domain)), ("o", _base64([["id", "DESC"]])), ("s", str(PAGE))]
+        query += [("f", name) for name in fields]
+        rows = await self._call("GET", model, query, writes=False)
+        if not isinstance(rows, list):
+            raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
+        return [_read(answer, row, writes=False) for row in rows]
 
     async def make(
         self, model: str, answer: type[_A], values: dict[str, Any], fields: Iterable[str]
@@ -115,10 +136,11 @@ class Rest:
         values: dict[str, Any] | None = None,
         *,
         writes: bool = True,
+        context: dict[str, Any] | None = None,
     ) -> Any:
         headers = {"Authorization": f"bearer {self._key}"}
         if self.company is not None:
-            headers["X-Tryton-Context"] = _base64({"company": self.company})
+            headers["X-Tryton-Context"] = _base64({"company": self.company, **(context or {})})
         data = None
         if values is not None:
             headers["Content-Type"] = "application/json"

@@ -2,26 +2,24 @@
 
 from bridge.connectors.tryton.answers import Dispatch, Sale
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.course import CARTON, GONE, Course, Desk, the_one
 from bridge.connectors.tryton.departure import (
     Carton,
     Departure,
     Label,
     choose,
     claim,
-    holds,
     leaving,
     stands,
 )
-from bridge.connectors.tryton.goods import Goods
+from bridge.connectors.tryton.goods import Goods, holds
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest
-from bridge.connectors.tryton.verdict import Stopped, halfway
-from bridge.outcome import Posted, Refused, Unknown
+from bridge.connectors.tryton.verdict import Stopped
+from bridge.outcome import Posted, Refused
 
-_MODEL = "stock.shipment.out"
+_MODEL = CARTON.model
 _FIELDS = ("number", "state", "reference")
-_PACK = {"draft": "wait", "waiting": "assign_try", "assigned": "pick", "picked": "pack"}
-_SHIP = {**_PACK, "packed": "do", "shipped": "do"}
 _OPEN = frozenset({"draft", "waiting", "assigned"})
 """A shipment that nobody has picked can become a carton, whoever reserved its goods."""
 MOST_NAMED = 5
@@ -31,22 +29,23 @@ MOST_NAMED = 5
 class Sending:
     """Customer shipments of one Tryton. Every method raises `Stopped` for what is not a success."""
 
-    def __init__(self, rest: Rest, config: Config, records: Records) -> None:
+    def __init__(self, rest: Rest, config: Config, records: Records, desk: Desk) -> None:
         self._rest = rest
         self._config = config
         self._records = records
+        self._desk = desk
 
     async def pack(self, carton: Carton, company: int) -> Posted:
         """Move a carton's goods to where they leave from, once."""
         sale = await self._records.sale(carton.order, company)
-        return _posted(await self._carry(carton, sale, company, _PACK, "packed"))
+        return _posted(await self._carry(carton, sale, company, CARTON))
 
     async def ship(self, departure: Departure, company: int) -> Posted:
         """Let the cartons of a departure go, each once."""
         sale = await self._records.sale(departure.order, company)
         direct = departure.carton
         if direct is not None and not stands(departure, sale.shipments):
-            return _posted(await self._carry(direct, sale, company, _SHIP, "done"))
+            return _posted(await self._carry(direct, sale, company, GONE))
         cartons = leaving(departure, sale.shipments)
         if isinstance(cartons, Refused):
             raise Stopped(cartons)
@@ -59,18 +58,18 @@ class Sending:
         if label is not None and label.left is None:
             left = Label(label.pack, label.sscc, departure.reference)
             await self._rest.change(_MODEL, found.id, {"reference": str(left)})
-        return await self._finish(found, _SHIP, "done")
+        return await self._desk.finish(GONE, found, "reference")
 
-    async def _carry(
-        self, carton: Carton, sale: Sale, company: int, steps: dict[str, str], end: str
-    ) -> Dispatch:
+    async def _carry(self, carton: Carton, sale: Sale, company: int, course: Course) -> Dispatch:
         found = _made(carton, sale)
         if found is None:
             found = await self._claim(carton, sale, company)
-        elif found.state in _OPEN and not holds(found, carton, self._config.sku_field):
+        elif found.state in _OPEN and not holds(
+            found.outgoing_moves, carton.goods, self._config.sku_field
+        ):
             why = f"{found} is not finished and differs from what was packed: finish it in Tryton"
             raise Stopped(Refused("refused", why))
-        return await self._finish(found, steps, end)
+        return await self._desk.finish(course, found, "reference")
 
     async def _claim(self, carton: Carton, sale: Sale, company: int) -> Dispatch:
         open_ = [
@@ -95,23 +94,6 @@ class Sending:
         await self._rest.change(_MODEL, shipment.id, values)
         return shipment
 
-    async def _finish(self, found: Dispatch, steps: dict[str, str], end: str) -> Dispatch:
-        """Carry a shipment on from the state it is in."""
-        try:
-            while found.state != end and (button := steps.get(found.state)):
-                was = found.state
-                found = await self._rest.act(_MODEL, found.id, button, Dispatch, _FIELDS)
-                if found.state == was and button == "assign_try":
-                    why = "Tryton has not all of its goods on hand, or reserved them for others"
-                    raise Stopped(Refused("short_stock", why))
-                if found.state == was:
-                    raise Stopped(Unknown(f"{found} does not go on from {was}"))
-        except Stopped as stopped:
-            raise halfway(stopped, str(found), found.state) from stopped
-        if found.state not in (end, "done", "shipped"):
-            raise Stopped(Unknown(f"{found} is {found.state}"))
-        return found
-
 
 def _made(carton: Carton, sale: Sale) -> Dispatch | None:
     """Return what the carton has become in Tryton so far."""
@@ -120,16 +102,10 @@ def _made(carton: Carton, sale: Sale) -> Dispatch | None:
         for each in sale.shipments
         if (label := Label.read(each.reference)) is not None and label.pack == carton.label.pack
     ]
-    alive = [each for each in here if each.state != "cancelled"]
-    if len(alive) > 1:
-        names = ", ".join(map(str, alive))
-        raise Stopped(Refused("refused", f"Tryton has it more than once: {names}"))
-    if here and not alive:
-        raise Stopped(Refused("refused", f"{here[0]} was cancelled in Tryton"))
-    return alive[0] if alive else None
+    return the_one(here, CARTON.kind)
 
 
 def _posted(*shipments: Dispatch) -> Posted:
-    names = list(dict.fromkeys(each.number or str(each.id) for each in shipments))
+    names = list(dict.fromkeys(each.name for each in shipments))
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return Posted(", ".join(names[:MOST_NAMED]) + more)

@@ -16,10 +16,8 @@ from bridge.connectors.tryton.arrival import Arrival
 from bridge.connectors.tryton.goods import Goods
 from bridge.outcome import Posted, Refused, TryLater
 from contract.transactions import (
-    Count,
     Event,
     Pick,
-    Putaway,
     Reading,
     Receipt,
     Reversal,
@@ -139,9 +137,7 @@ LINES = (Line(item=WIDGET, quantity=Quantity(value=Decimal(1))),)
 @pytest.mark.parametrize(
     "event",
     [
-        Putaway(lines=LINES, to_location="A-01"),
         Pick(lines=LINES),
-        Count(location="A-01", lines=LINES),
         Reversal(reverses=uuid4()),
     ],
     ids=lambda event: event.type,

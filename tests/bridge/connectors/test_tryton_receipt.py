@@ -548,15 +548,15 @@ async def test_a_new_key_works_without_a_restart(
 
 @pytest.fixture
 def without_rights(tryton: Tryton) -> Iterator[None]:
-    """The bridge's user has lost its group Stock."""
-    group = "(SELECT id FROM res_group WHERE name = 'Stock')"
+    """The bridge's user has lost its group Stock, and those that bring it with them."""
+    group = "(SELECT id FROM res_group WHERE name = 'Production' OR name LIKE 'Stock%')"
     user = "(SELECT id FROM res_user WHERE login = 'bridge')"
     administrator = "1"
 
     def hand_over(old: str, new: str) -> None:
         tryton.office.change(
             f'UPDATE "res_user-res_group" SET "user" = {new}'
-            f' WHERE "user" = {old} AND "group" = {group}'
+            f' WHERE "user" = {old} AND "group" IN {group}'
         )
         tryton.server.stop()  # it remembers rights
         tryton.server.start()
