@@ -7,7 +7,10 @@ A connector, `bridge/connectors/<name>.py` or a folder of that name, has
 - `document(transaction, config)`: pure; what the ERP wants to read, or `Refused`;
 - `connect(config)`: an async context manager that yields a `Connector`;
 - `calls(transaction, config)`: optional, pure; the calls it would make, for a person to read;
-- `read(config)`: optional; an async context manager that yields a `Source`.
+- `read(config)`: optional; an async context manager that yields a `Source`;
+- `moves(transaction, config)`: optional, pure; what booking it adds to stock levels, as tuples of
+  item, place, unit and quantity, which is None where only the ERP can say. Without it
+  reconciliation goes by what the transaction itself names.
 
 What a connector sends and hears it also tells `bridge.wire`, secrets left out.
 """
@@ -47,6 +50,9 @@ class Capabilities:
     reads: frozenset[Readable] = frozenset()
     key_days: float | None = None
     """Days the target remembers a key; None where for ever, or where the vendor does not say."""
+    shows: frozenset[str] | None = None
+    """Types of transactions of whose every posting `booked()` yields a document, also where it has
+    no number; None where those that were posted with a number, but for reversals."""
 
 
 @dataclass(frozen=True, slots=True)

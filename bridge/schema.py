@@ -301,11 +301,11 @@ stock_level = Table(
     Column("location", String(128), primary_key=True),
     Column("unit", String(16), primary_key=True),
     Column("expected", Exact, nullable=False),
-    Column("read_from", Utc, nullable=False),
-    Column("read_to", Utc, nullable=False),
+    Column("read_from", Utc),
+    Column("read_to", Utc),
 )
-"""What should be on hand at a target as of a reading between those times; see
-`bridge.reconciliation.drift`. What is not here should be none."""
+"""What should be on hand at a target, see `bridge.reconciliation.drift`: as of its last reading, or
+of the one between those times. What is not here should be none."""
 
 uptime = Table(
     "uptime",

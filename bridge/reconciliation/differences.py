@@ -1,6 +1,7 @@
 """What the ledger and the ERP can say otherwise, in words, and what mends it. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal, assert_never
 
@@ -55,6 +56,8 @@ class Difference:
     """How much it should be."""
     theirs: Decimal | None = None
     unit: str = ""
+    made_at: datetime | None = None
+    """When the ERP made the oldest of `documents`, where it says so of all of them."""
 
     @property
     def kind(self) -> Kind:

@@ -201,6 +201,7 @@ def written(difference: Difference) -> str:
         name: None if amount is None else format(amount, "f")
         for name, amount in (("ours", difference.ours), ("theirs", difference.theirs))
     }
+    said["made_at"] = None if difference.made_at is None else difference.made_at.isoformat()
     return storable(json.dumps(said, ensure_ascii=False))
 
 
@@ -211,6 +212,8 @@ def read(detail: str) -> Difference:
         raise ValueError(f"a finding of an unknown case: {said['case']}")
     for name in ("ours", "theirs"):
         said[name] = None if said[name] is None else Decimal(said[name])
+    if said["made_at"] is not None:
+        said["made_at"] = datetime.fromisoformat(said["made_at"])
     for name in ("documents", "kept"):
         said[name] = tuple(said[name])
     return Difference(**said)

@@ -14,24 +14,26 @@ Quantities are exact: NUMERIC on PostgreSQL, decimal digits as text on SQLite, a
 
 from bridge.connector import Capabilities
 from bridge.connectors.sql.config import Config
-from bridge.connectors.sql.movements import Movement, document
+from bridge.connectors.sql.movements import Movement, document, moves
 from bridge.connectors.sql.source import SqlSource, read
 from bridge.connectors.sql.target import SqlTarget, connect
 
+_BOOKS = frozenset(
+    {
+        *("receipt", "putaway", "pick", "pack", "shipment", "transfer", "count"),
+        *("adjustment", "return", "assembly", "weighing", "reading", "reversal"),
+    }
+)
 CAPABILITIES = Capabilities(
     evidence="real",
     key="unique",
-    books=frozenset(
-        {
-            *("receipt", "putaway", "pick", "pack", "shipment", "transfer", "count"),
-            *("adjustment", "return", "assembly", "weighing", "reading", "reversal"),
-        }
-    ),
+    books=_BOOKS,
     limits=(
         "Documents are kept by number; nothing is checked against an order.",
         "What a transaction of several documents does to each is not told from its movements.",
     ),
-    reads=frozenset({"items", "documents", "locations", "stock"}),
+    reads=frozenset({"items", "documents", "locations", "stock", "booked"}),
+    shows=_BOOKS,
 )
 
 __all__ = [
@@ -42,5 +44,6 @@ __all__ = [
     "SqlTarget",
     "connect",
     "document",
+    "moves",
     "read",
 ]

@@ -85,6 +85,15 @@ def document(transaction: Transaction, config: Config) -> tuple[Movement, ...]:
     return tuple(_clean(replace(row, document=named)) for row in rows)
 
 
+def moves(transaction: Transaction, config: Config) -> list[tuple[str, str, str, Decimal | None]]:
+    """Return what booking it adds to stock: item, location, unit, quantity. Pure.
+
+    Lots are added up. The quantity is None for a count: only the books know the difference.
+    """
+    rows = ((row.key, row.quantity) for row in document(transaction, config))
+    return [(key.item, key.location, key.unit, amount) for key, amount in rows if key is not None]
+
+
 def _rows(event: Event, config: Config) -> list[Movement]:
     match event:
         case Receipt() | Return() | Putaway() | Transfer() | Pick() | Pack():

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, Select, Table, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.connector import Found, Stock
@@ -21,7 +21,6 @@ from contract.reference import DocumentRecord, ItemRecord, LocationRecord
 
 PAGE = 200
 """Rows of a table read at once."""
-_NOTHING: tuple[Found, ...] = ()
 
 
 class SqlSource:
@@ -71,9 +70,38 @@ class SqlSource:
             )
 
     async def booked(self, since: datetime) -> AsyncIterator[Found]:
-        """Yield nothing: what is booked here carries its id in `postings`."""
-        for found in _NOTHING:
-            yield found
+        """Yield every posting of what happened since then; its id is its number here.
+
+        What a station with a clock that was not set says is yielded whenever it was, since nobody
+        here knows better; and so is what has no movement that says when.
+        """
+        posting, moved = tables.postings.c, tables.movements.c
+        recent = or_(
+            moved.occurred_at >= since,
+            moved.clock_synchronised.is_(False),
+            moved.occurred_at.is_(None),
+        )
+        ids = (
+            select(posting.transaction_id)
+            .outerjoin(tables.movements, moved.transaction_id == posting.transaction_id)
+            .where(recent)
+            .distinct()
+            .order_by(posting.transaction_id)
+            .limit(PAGE)
+        )
+        after = ""
+        while page := [
+            row["transaction_id"]
+            for row in await self._all(ids.where(posting.transaction_id > after))
+        ]:
+            rows: dict[str, list[dict[str, Any]]] = {name: [] for name in page}
+            lines = select(moved.transaction_id, moved.quantity, moved.counted, moved.occurred_at)
+            for row in await self._all(lines.where(moved.transaction_id.in_(page))):
+                rows[row["transaction_id"]].append(row)
+            for name, mine in rows.items():
+                at = mine[0]["occurred_at"] if mine else None
+                yield Found(name, name, "booked", _amount(mine), at)
+            after = page[-1]
 
     async def _items(self, rows: Iterable[dict[str, Any]]) -> list[ItemRecord]:
         rows = list(rows)
@@ -149,6 +177,16 @@ class SqlSource:
                 return [dict(row) for row in (await connection.execute(query)).mappings()]
         except (SQLAlchemyError, OSError) as error:
             raise SourceFailed(str(error).partition("\n")[0]) from error
+
+
+def _amount(rows: Iterable[dict[str, Any]]) -> Decimal | None:
+    """Return how much was booked: what was counted, or what came in, or else what went out."""
+    counted = [row["counted"] for row in rows if row["counted"] is not None]
+    if counted:
+        return sum(counted, Decimal(0))
+    amounts = [row["quantity"] for row in rows if row["quantity"] is not None]
+    came = [amount for amount in amounts if amount > 0]
+    return abs(sum(came or amounts, Decimal(0))) if amounts else None
 
 
 def _make(connection: Connection) -> None:

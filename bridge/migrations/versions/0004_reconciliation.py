@@ -76,8 +76,8 @@ def _stock() -> None:
         sa.Column("location", sa.String(length=128), nullable=False),
         sa.Column("unit", sa.String(length=16), nullable=False),
         sa.Column("expected", _EXACT, nullable=False),
-        sa.Column("read_from", _UTC, nullable=False),
-        sa.Column("read_to", _UTC, nullable=False),
+        sa.Column("read_from", _UTC, nullable=True),
+        sa.Column("read_to", _UTC, nullable=True),
         sa.PrimaryKeyConstraint("target", "item", "location", "unit", name=op.f("pk_stock_level")),
     )
     op.create_table(

@@ -1,5 +1,7 @@
 """What stations may know, read from a database of one's own, with what was booked there."""
 
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,13 @@ from sqlalchemy import insert
 from bridge.connectors import sql
 from bridge.connectors.sql import tables
 from bridge.database import Database
+from bridge.reconciliation.entries import amount
+from contract.envelope import plain
 from contract.reference import DocumentRecord
 from contract.transactions import Event, Pick, Receipt, Reversal
 from contract.values import Document, Item, Line, Quantity
-from tests.bridge.streams import name, transaction
+from tests.bridge.connectors.test_sql import EVERY_EVENT
+from tests.bridge.streams import CLOCK, name, transaction
 
 
 async def fill(config: sql.Config, table: Any, *rows: dict[str, Any]) -> None:
@@ -77,4 +82,29 @@ async def test_items_documents_and_locations_are_read_with_what_is_done(tmp_path
         assert found["PL-1"].lines[0].done == 2, "out of one bin and into another is once"
         assert [each.name async for each in source.locations()] == ["A-1"]
         assert {each.location async for each in source.stock()} >= {"RECEIVING", "STAGING"}
-        assert [each async for each in source.booked(transaction(1).clock.wall)] == []
+        shown = [each async for each in source.booked(transaction(1).clock.wall)]
+    assert [(each.reference, each.quantity) for each in shown] == [
+        *((str(name(seq)), Decimal(amount)) for seq, amount in enumerate((4, 1, 7, 7, 2), start=1))
+    ]
+    assert {each.state for each in shown} == {"booked"}
+
+
+async def test_what_was_booked_is_read_from_a_time_on_in_pages(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'stock.db'}"
+    config = sql.Config(connector="sql", url=SecretStr(url))
+    old = CLOCK.model_copy(update={"wall": CLOCK.wall - timedelta(days=9)})
+    unset = old.model_copy(update={"synchronised": False})
+    every = [transaction(seq, event) for seq, (event, _) in enumerate(EVERY_EVENT, start=1)]
+    many = [transaction(seq) for seq in range(101, 501)]
+    late = transaction(901).model_copy(update={"clock": old})
+    lost = transaction(902).model_copy(update={"clock": unset})
+    async with sql.connect(config) as target:
+        await target.deliver_many([*every, *many, late, lost], again=False)
+    async with sql.read(config) as source:
+        found = [each async for each in source.booked(CLOCK.wall)]
+    assert [each.reference for each in found] == [str(each.id) for each in (*every, *many, lost)], (
+        "each once, but for what a station with a good clock said before"
+    )
+    for each, given in zip(found, every, strict=False):
+        quantity, _ = amount(plain(given)["event"])
+        assert quantity in {None, each.quantity}, given.event

@@ -164,8 +164,8 @@ CREATE TABLE stock_level (
 	location VARCHAR(128) NOT NULL, 
 	unit VARCHAR(16) NOT NULL, 
 	expected TEXT NOT NULL, 
-	read_from DATETIME NOT NULL, 
-	read_to DATETIME NOT NULL, 
+	read_from DATETIME, 
+	read_to DATETIME, 
 	CONSTRAINT pk_stock_level PRIMARY KEY (target, item, location, unit)
 );
 CREATE TABLE stream (
