@@ -24,6 +24,7 @@ from bridge.ledger import Ledger, visit_ledger
 from bridge.mapping import commands as mapping
 from bridge.modes import ANY, Mode, Modes, Scope
 from bridge.reading import Queue
+from bridge.reconciliation import commands as reconciliation
 from bridge.reference.copy import open_copy
 from contract.envelope import Reason
 
@@ -35,7 +36,11 @@ _Command = Callable[[Ledger, Config, argparse.Namespace], Awaitable[tuple[int, A
 
 def add_commands(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add every command to the parser of `scanpost bridge`."""
-    for name, (words, arguments, command) in {**_COMMANDS, **mapping.COMMANDS}.items():
+    for name, (words, arguments, command) in {
+        **_COMMANDS,
+        **reconciliation.COMMANDS,
+        **mapping.COMMANDS,
+    }.items():
         parser = actions.add_parser(name, help=words, description=words)
         parser.add_argument("--json", action="store_true", help="for machines")
         parser.set_defaults(command=command)

@@ -32,6 +32,7 @@ from bridge.conditions import (
 from bridge.connector import Connector, Source
 from bridge.errors import ConfigError, ConnectorUnknown
 from bridge.mapping.config import MappingTable
+from bridge.reconciliation.config import ReconciliationTable
 from bridge.reference.config import ReferenceTable
 from bridge.terms import UNTRANSLATED, Planner, Terms, Translation
 from bridge.web.config import WebTable
@@ -108,6 +109,7 @@ class Config(_Table):
     modes: ModeTable = ModeTable()
     mapping: MappingTable = MappingTable()
     reference: ReferenceTable = ReferenceTable()
+    reconciliation: ReconciliationTable = ReconciliationTable()
     web: WebTable = WebTable()
     log: Log = Log()
 
@@ -195,6 +197,8 @@ def load(path: Path) -> Config:
         problems += [f"modes: {why}"] if why else []
         if config.reference.source == "target" and config.source() is None:
             problems.append(f"reference.source: {config.target.connector} does not read; use files")
+        can = registry.load(config.target.connector).CAPABILITIES
+        problems += [f"reconciliation: {why}" for why in config.reconciliation.unread(can.reads)]
     if problems or config is None:
         raise ConfigError("\n".join(f"{path.name}: {problem}" for problem in problems))
     return config

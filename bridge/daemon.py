@@ -18,8 +18,12 @@ from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
 from bridge.health import Health
 from bridge.ledger import Ledger, open_ledger
+from bridge.mapping.tables import Mapping as Tables
 from bridge.mapping.watch import Watched
 from bridge.metrics import Metrics
+from bridge.reconciliation.keeper import Keeper
+from bridge.reconciliation.opening import target_of
+from bridge.reconciliation.uptime import Uptime
 from bridge.reference.opening import Place, Reference, reader_of
 from bridge.upkeep import tidy
 from bridge.web.people import User
@@ -43,12 +47,13 @@ async def run(config: Config) -> None:
     clock = Clock()
     metrics = Metrics()
     users = config.web.users()
+    first = config.mapping.read()
     async with open_ledger(config.ledger.full_url, clock) as ledger:
         consumer = Consumer(
             ledger, config.broker, site=config.site, name=config.name, metrics=metrics
         )
         reference = _reference(config, clock, metrics)
-        tables = await _tables(config, ledger, metrics)
+        tables = await _tables(config, first, ledger, metrics)
         terms = config.terms() if tables is None else config.terms(tables.current)
         if reference is not None:
             terms = replace(terms, check=reference.check)
@@ -64,7 +69,19 @@ async def run(config: Config) -> None:
         await ledger.note(f"bridge {config.name}", "config", {"digest": config.digest})
         failure = (lambda: None) if reference is None else reference.failure
         unmapped = (lambda: None) if tables is None else tables.failure
-        health = Health(ledger, consumer, dispatcher, metrics, clock, failure, unmapped)
+        keeper = Keeper(
+            ledger,
+            target_of(config),
+            config.reconciliation,
+            terms.opening.zone,
+            clock,
+            metrics,
+            lambda: not dispatcher.stands_by,
+        )
+        uptime = Uptime(ledger, config.name, lambda: dispatcher.connector is not None, clock)
+        health = Health(
+            ledger, consumer, dispatcher, metrics, clock, failure, unmapped, keeper.trouble
+        )
         house = House(config, ledger, consumer, dispatcher, health, clock.monotonic)
         async with _served(house, metrics, users), asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="consume")
@@ -72,6 +89,8 @@ async def run(config: Config) -> None:
             tasks.create_task(health.run(), name="look after health")
             tasks.create_task(tidy(ledger, clock, config.keep_days), name="tidy up")
             tasks.create_task(watchdog(health.alive), name="watchdog")
+            tasks.create_task(keeper.run(), name="reconcile")
+            tasks.create_task(uptime.run(), name="count uptime")
             if reference is not None:
                 tasks.create_task(reference.run(), name="reference data")
             if tables is not None:
@@ -94,12 +113,14 @@ async def run_until_told(config: Config) -> None:
         notify_stopping()
 
 
-async def _tables(config: Config, ledger: Ledger, metrics: Metrics) -> Watched | None:
-    first = config.mapping.read()
-    if config.mapping.folder is None or first is None:
+async def _tables(
+    config: Config, first: Tables | None, ledger: Ledger, metrics: Metrics
+) -> Watched | None:
+    place = config.mapping.folder
+    if first is None or place is None:
         return None
     note = functools.partial(ledger.note, f"bridge {config.name}", "mapping")
-    tables = Watched(config.mapping.folder, config.mapping.every, first, note, metrics)
+    tables = Watched(place, config.mapping.every, first, note, metrics)
     await tables.begin()
     return tables
 

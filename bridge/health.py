@@ -64,6 +64,8 @@ class View:
     """Why reference data is not read, if it is not."""
     mapping: str | None = None
     """Why the mapping tables are not those of their folder, if they are not."""
+    reconciliation: str | None = None
+    """What the ledger and the ERP say otherwise, or why that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,11 @@ RULES = (
         "Mend the mapping tables; `scanpost bridge mapping check` lists every mistake. Those before"
         " hold.",
     ),
+    _Rule(
+        "reconciliation",
+        lambda view: view.reconciliation,
+        "`scanpost bridge reconcile --latest` says what mends each of them.",
+    ),
 )
 
 
@@ -146,9 +153,11 @@ class Health:
         clock: Clock,
         reference: Callable[[], str | None] = lambda: None,
         mapping: Callable[[], str | None] = lambda: None,
+        reconciliation: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._reference = reference
         self._mapping = mapping
+        self._reconciliation = reconciliation
         self._ledger = ledger
         self._consumer = consumer
         self._dispatcher = dispatcher
@@ -200,5 +209,6 @@ class Health:
             stuck=self._dispatcher.stuck,
             reference=self._reference(),
             mapping=self._mapping(),
+            reconciliation=self._reconciliation(),
         )
         return [Trouble(rule.code, text, rule.todo) for rule in RULES if (text := rule.says(view))]

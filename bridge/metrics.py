@@ -51,6 +51,13 @@ TABLE = (
     _Row(Gauge, "reference_version", "Newest version of the copy of reference data."),
     _Row(Gauge, "reference_read_seconds", "When it was last read whole, in Unix time."),
     _Row(Gauge, "reference_failing", "1 while its source cannot be read."),
+    _Row(Gauge, "reconciliation_findings", "Open findings of reconciliation, by kind.", "kind"),
+    _Row(Gauge, "reconciliation_failing", "1 while its last round could not read everything."),
+    _Row(Gauge, "reconciliation_read_seconds", "When it last read everything, in Unix time."),
+    _Row(Gauge, "kpi_ratio", "Key figures of the last 24 hours, 0 to 1.", "figure"),
+    _Row(Gauge, "kpi_seconds", "Key figures of the last 24 hours that are times.", "figure"),
+    _Row(Gauge, "kpi_entries", "Key figures that are numbers of entries.", "figure"),
+    _Row(Gauge, "kpi_per_thousand", "Key figures of the last 24 hours, of 1,000.", "figure"),
     _Row(Info, "mapping", "Which mapping tables hold now."),
     _Row(Counter, "mapping_refused", "Edits of mapping tables that were refused for a mistake."),
 )
@@ -78,12 +85,12 @@ class Metrics:
             raise TypeError(f"{name} is no counter")
         (made.labels(**labels) if labels else made).inc(amount)
 
-    def set(self, name: str, value: float) -> None:
+    def set(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""
         made = self._made[name]
         if not isinstance(made, Gauge):
             raise TypeError(f"{name} is no gauge")
-        made.set(value)
+        (made.labels(**labels) if labels else made).set(value)
 
     def inform(self, name: str, **values: str) -> None:
         """Say what holds now, as labels of a row that is 1; what was said before is gone."""

@@ -1,5 +1,6 @@
 """The `[reconciliation]` table of `bridge.toml`: when the ledger is held against the ERP."""
 
+from collections.abc import Collection
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Annotated
@@ -24,7 +25,7 @@ class ReconciliationTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    every: Annotated[Seconds, Field(ge=60.0, le=86_400.0)] | None = None
+    every: Annotated[Seconds, Field(ge=5.0, le=86_400.0)] | None = None
     """Seconds between two rounds."""
     at: Annotated[tuple[TimeOfDay, ...], Field(max_length=24)] = ()
     """Times of day, in the office's time; beside `every`, or instead of it."""
@@ -41,6 +42,14 @@ class ReconciliationTable(BaseModel):
     def enabled(self) -> bool:
         """Whether rounds are made at all."""
         return self.every is not None or bool(self.at)
+
+    def unread(self, reads: Collection[str]) -> list[str]:
+        """Return what is asked for here and the connector does not read."""
+        if not self.enabled:
+            return []
+        needed = {"booked", *(["stock"] if self.stock else [])}
+        missing = sorted(needed - set(reads))
+        return [f"the connector does not read {name!r}" for name in missing]
 
     def next_after(self, last: datetime, zone: tzinfo) -> datetime | None:
         """Return when the round after one at `last`, aware, is due; None where it is off."""
