@@ -44,6 +44,8 @@ class Items:
     def code(self, item: Item) -> str | Refused | None:
         """Return the item's code; why it has none; or None where the table does not have it."""
         by_sku = None if item.sku is None else self.by_sku.get(item.sku)
+        if by_sku is None and item.sku in self.codes:
+            by_sku = item.sku  # a person has put the ERP's own code beside it
         by_gtin = None if item.gtin is None else self.by_gtin.get(item.gtin)
         if by_sku is not None and by_gtin is not None and by_sku != by_gtin:
             says = f"SKU {item.sku} is {by_sku or 'not active'}, GTIN {item.gtin} is"
@@ -51,8 +53,6 @@ class Items:
         found = by_gtin if by_sku is None else by_sku
         if found == "":
             return Refused("unknown_sku", f"{named(item)} is not active in items.csv")
-        if found is None and item.sku in self.codes:
-            return item.sku  # a person has put the ERP's own code beside it
         return found
 
 

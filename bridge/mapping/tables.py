@@ -13,6 +13,7 @@ from bridge.mapping.locations import Locations, Whose, names_of
 from bridge.mapping.rules import PLACES, Rules, TypeRule, Warehouse
 from bridge.mapping.units import MAX_PLACES, Units, exact
 from bridge.outcome import Refused
+from contract.envelope import Reason
 from contract.transactions import Event, Reading, Transaction, Transfer, Weighing
 from contract.values import Document, Item, Line, Quantity
 
@@ -251,7 +252,7 @@ class _Sheet:
                 return event
         return Transfer(**fields)
 
-    def _refuse(self, code: Any, text: str) -> None:
+    def _refuse(self, code: Reason, text: str) -> None:
         self.wrong.append(Refused(code, text))
 
 
