@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills mutants power rehearse wear worlds format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills mutants power prove-lambda-erp rehearse wear worlds format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -18,6 +18,7 @@ help:
 	@echo "make rehearse  a short shift of every job, held against the books"
 	@echo "make chaos   the long journeys: SEED=n RUNS=m KILLS=k"
 	@echo "make kills   1,000 SIGKILLs of the bridge: SEED=n"
+	@echo "make prove-lambda-erp  500 transactions into a real lambda-erp, 30 SIGKILLs: SEED=n"
 	@echo "make worlds  simulated worlds with a dozen faults each: WORLDS=n SEED=n"
 	@echo "make mutants sixteen ways to break the promise, each of them caught"
 	@echo "make power   1,000 power cuts of the store and as many failing calls: CUTS=n SEED=n"
@@ -35,7 +36,7 @@ demo-tryton: $(VENV)/.demo
 
 setup: $(VENV)/.dev
 
-test: $(VENV)/.dev mosquitto umockdev chromium cc faketime
+test: $(VENV)/.dev mosquitto umockdev chromium cc faketime pango
 	$(BIN)/pytest $(TESTS)
 
 check: $(VENV)/.dev
@@ -86,7 +87,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	 a C compiler with kernel and Python headers, or Debian's python3-evdev; the rest works."
 	@touch $@ $(VENV)/.demo
 
-.PHONY: mosquitto umockdev chromium cc faketime
+.PHONY: mosquitto umockdev chromium cc faketime pango
 mosquitto:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/dev/null || \
 		{ echo "installing mosquitto"; \
@@ -117,6 +118,13 @@ faketime:
 		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q libfaketime; } || \
 		echo "no libfaketime: clocks are not stepped"
 
+# lambda-erp, a real ERP the tests write to, prints with it and does not start without.
+pango:
+	@ls /usr/lib/*/libpango-1.0.so.0 /usr/lib/*/libpangoft2-1.0.so.0 >/dev/null 2>&1 || \
+		{ $(SUDO) apt-get update -q && \
+		  $(SUDO) apt-get install -y -q libpango-1.0-0 libpangoft2-1.0-0; } || \
+		echo "no libpango: the tests of lambda-erp are skipped"
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
@@ -138,6 +146,9 @@ fleet: $(VENV)/.dev mosquitto
 
 kills: $(VENV)/.dev
 	SCANPOST_KILLS_SEED=$(SEED) SCANPOST_KILLS=1000 $(BIN)/pytest --timeout 3600 tests/journeys/test_bridge_kills.py
+
+prove-lambda-erp: $(VENV)/.dev mosquitto pango
+	$(BIN)/python -m tests.prove.lambda_erp --seed $(SEED)
 
 rehearse: $(VENV)/.dev mosquitto
 	SCANPOST_REHEARSE=1 $(BIN)/pytest tests/scanpost/test_rehearse.py

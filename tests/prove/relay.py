@@ -27,7 +27,7 @@ class Relay(Vendor):
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
-        names = ("Authorization", "Content-Type", "Accept")
+        names = ("Authorization", "Content-Type", "Accept", "Accept-Language", "X-Tryton-Context")
         headers = {name: request.headers[name] for name in names if name in request.headers}
         url = URL(f"{self._behind}{request.rel_url.raw_path_qs}", encoded=True)
         try:
