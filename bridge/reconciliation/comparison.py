@@ -1,8 +1,8 @@
 """The ledger's entries held against the ERP's documents, by the transaction's id. Pure.
 
 Nothing is said of an entry that is under way, or was decided too short a time ago: an ERP may show
-late what it has. That something is not there is said only after a reading that came to its end, and
-only of entries whose documents that reading must have shown.
+late what it has. That something is not there, or how much of it is, is said only after a reading
+that came to its end, and only of entries whose documents that reading must have shown.
 """
 
 import math
@@ -91,13 +91,14 @@ class Comparison:
         ):
             return []
         mine = _Shown(known, sorted(self._of.get(known.reference, {}).values(), key=_age))
+        certain = self._whole and known.due
+        found = list(mine.dead() if known.state == "dead" else mine.posted(certain=certain))
+        if not certain:
+            return found
+        self.judged.add(known.reference)
         for row in mine.booked:
             if row.document in self._shared:
                 self._members[row.document][known.reference] = known
-        certain = self._whole and known.due
-        if certain:
-            self.judged.add(known.reference)
-        found = list(mine.dead() if known.state == "dead" else mine.posted(certain=certain))
         if not found and known.state == "posted" and not known.undone:
             found = self._measured(mine)
         return found
