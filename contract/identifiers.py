@@ -272,9 +272,10 @@ def _bracketed(text: str, year: int) -> Message | None:
 
 
 def _card(text: str, rules: Rules) -> Identifier | None:
-    for prefix, kind in rules.prefixes:
-        if text.startswith(prefix):
-            return _read_card(text, prefix, kind, rules)
+    if text.startswith(rules.any_prefix):
+        for prefix, kind in rules.prefixes:
+            if text.startswith(prefix):
+                return _read_card(text, prefix, kind, rules)
     document = read_document(text, rules)
     return Document(text, document=document) if document else None
 

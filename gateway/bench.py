@@ -327,7 +327,8 @@ class Bench:
         states = before.states
         if step.state != before.state:
             states = {**states, before.job: step.state}
-        self.session = replace(before, states=states, undoable=undoable[-_UNDO:])
+        if prepared or states is not before.states:
+            self.session = Session(before.job, states, before.operator, undoable[-_UNDO:])
         return _Outcome(step.signal, prepared, device, text)
 
     def _card(self, identifier: Identifier) -> Step | None:

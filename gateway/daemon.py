@@ -6,6 +6,7 @@ parent; one that dies takes the process with it, visibly, and systemd starts it 
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +29,7 @@ from gateway.outbox import Outbox, Settings, open_outbox
 from gateway.phrases import say
 from gateway.reference.subscription import Stream, Subscription
 from gateway.signals import Signals, Told
-from gateway.stations.job import Signal
+from gateway.stations.job import Signal, SignalKind
 from gateway.whereabouts import Whereabouts
 from runtime.clock import Clock
 from runtime.logs import event
@@ -40,6 +41,13 @@ log = logging.getLogger(__name__)
 
 _RESUMED = 500  # newest rows looked through for what each station did last
 _COUNTED_AGAIN = 5_000  # rows counted again at least: serial numbers, what the copy leaves out
+_LEVELS: dict[SignalKind, int] = {
+    # What went well is in the outbox: a line for each scan would wear the card as much as the scan.
+    "ok": logging.DEBUG,
+    "ignored": logging.DEBUG,
+    "attention": logging.WARNING,
+    "not_ok": logging.WARNING,
+}
 _STUCK = 15.0  # seconds a statement may take before the watchdog is left to bite
 
 
@@ -114,6 +122,7 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             for supervisor in health.supervisors:
                 tasks.create_task(supervisor.run(), name=f"device {supervisor.state.id}")
             tasks.create_task(watchdog(lambda: not _stuck(outbox)), name="watchdog")
+            _settle()
             notify_ready(f"{len(health.benches)} stations, {len(health.supervisors)} devices")
             event(
                 log,
@@ -143,6 +152,12 @@ async def run_until_told(config: Gateway) -> None:
         await task
     except asyncio.CancelledError:
         event(log, logging.INFO, "stopped", gateway=config.gateway)
+
+
+def _settle() -> None:
+    """Let the collector leave alone what stays for good: a look at all of it takes milliseconds."""
+    gc.collect()
+    gc.freeze()
 
 
 def _let_command(health: Health) -> None:
@@ -279,7 +294,7 @@ def _stuck(outbox: Outbox) -> bool:
 def _log_signal(told: Told) -> None:
     event(
         log,
-        logging.INFO if told.signal.kind in {"ok", "ignored"} else logging.WARNING,
+        _LEVELS[told.signal.kind],
         f"signal {told.signal.kind}",
         station=told.station,
         text=told.signal.text,

@@ -73,6 +73,8 @@ class Supervisor:
         self._changed = changed
         self._hotplug = hotplug or Hotplug()
         self._state = DeviceState(device.id, device.driver)
+        # Counted beside it: what `state` counts up for display is not asked for with each scan.
+        self._readings = self._noise = 0
         self._lost = False
         """Whether it went away while it was open, and has not come back."""
         self._returns: deque[float] = deque(maxlen=_MOST)
@@ -84,7 +86,12 @@ class Supervisor:
     def state(self) -> DeviceState:
         """How the device is now."""
         since = time.monotonic() - _HOUR
-        return replace(self._state, reopened=sum(at > since for at in self._returns))
+        return replace(
+            self._state,
+            readings=self._readings,
+            noise=self._noise,
+            reopened=sum(at > since for at in self._returns),
+        )
 
     @state.setter
     def state(self, state: DeviceState) -> None:
@@ -96,10 +103,10 @@ class Supervisor:
         url = self._device.url
         async with self._hotplug as hotplug:
             while True:
-                heard = self._state.readings
+                heard = self._readings
                 before = await hotplug.look(url)
                 wait = await self._once(backoff, before)
-                if self._state.readings > heard:
+                if self._readings > heard:
                     backoff.reset()
                 if await hotplug.changed(url, before, wait):
                     backoff.reset()
@@ -161,13 +168,10 @@ class Supervisor:
 
     async def _pass_on(self, readings: list[Reading]) -> Verdicts | None:
         noise = sum(1 for reading in readings if isinstance(reading, Noise))
-        # As it is kept: what `state` counts up for display is not asked for with each scan.
-        before = self._state
-        self._state = after = replace(
-            before, readings=before.readings + len(readings) - noise, noise=before.noise + noise
-        )
-        if after.state != "open" and noise < len(readings):
-            self._set(after, "open", "")
+        self._readings += len(readings) - noise
+        self._noise += noise
+        if self._state.state != "open" and noise < len(readings):
+            self._set(self.state, "open", "")
         return await self._emit(self._device.id, readings)
 
     def _set(

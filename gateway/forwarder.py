@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import NoReturn
 
 from pydantic import ValidationError
@@ -38,6 +39,7 @@ from runtime.mqtt import (
 log = logging.getLogger(__name__)
 
 _WINDOW_ROWS = 2000  # rows sent ahead of the watermark: some envelopes' worth, a second of work
+_AT_ONCE = 8_000  # bytes that are sent as soon as they are stored; a crowd is packed first
 _ENVELOPES = 20  # envelopes the broker has not acknowledged; mosquitto's own default
 _ENVELOPE_OVERHEAD = 1000 + MAX_ROWS * 100  # bytes around the bodies
 _SAY_AGAIN = 300.0  # seconds until a reason that has not changed is logged again: logs wear cards
@@ -48,6 +50,38 @@ MOST_AGAIN = 10_000
 """Booked rows that are sent once more by one order: as many as are kept, if not set otherwise."""
 
 OnConnected = Callable[[Connection], Coroutine[None, None, None]]
+
+
+class _Line:
+    """What is under way over one connection. Times in seconds of the monotonic clock."""
+
+    def __init__(self, connection: Connection, upto: int, now: float, stall: Backoff) -> None:
+        self.connection = connection
+        self.sent = upto
+        """Every row to here was published."""
+        self.upto = upto
+        """The watermark when it was looked at last."""
+        self.progress = now
+        """When the watermark moved last, or there was nothing it could pass."""
+        self.stall = stall
+        self.under_way = 0
+        """Envelopes the broker has not acknowledged."""
+        self.most = max(1, min(_ENVELOPES, connection.window))
+        self.late: asyncio.TimerHandle | None = None
+        """Wakes the sender when the bridge has been silent for too long."""
+
+    def move_on(self, upto: int, now: float) -> None:
+        """Take note that the bridge has spoken, or that there is nothing it could speak of."""
+        self.upto = upto
+        self.sent = max(self.sent, upto)
+        self.progress = now
+        self.stall.reset()
+
+    def rest(self) -> None:
+        """Wake nobody for being late."""
+        if self.late is not None:
+            self.late.cancel()
+            self.late = None
 
 
 class Forwarder:
@@ -76,6 +110,7 @@ class Forwarder:
             stall_ceiling: what these grow to while there is no word.
         """
         self._outbox = outbox
+        outbox.sent_at_once = self.send_at_once
         self._broker = broker
         self._topics = topics
         self._clock = clock
@@ -86,6 +121,8 @@ class Forwarder:
         self._lost_because = ""
         self._said_at = 0.0
         self._again: tuple[int, int] | None = None
+        self._line: _Line | None = None
+        self._reach = stall
         self.changed: Callable[[], None] = lambda: None
         """Called when something to display has changed."""
         self.overhear: Callable[[Message], None] = lambda _: None
@@ -179,48 +216,101 @@ class Forwarder:
                         await connection.publish(self._topics.status, will, retain=True)
 
     async def _send(self, connection: Connection) -> None:
-        slots = asyncio.Semaphore(max(1, min(_ENVELOPES, connection.window)))
+        now = self._clock.monotonic()
         stall = Backoff(self._stall, self._stall_ceiling)
-        reach = self._stall
-        progress = self._clock.monotonic()
-        sent = upto = self._outbox.standing.upto
-        while True:
-            standing = self._outbox.standing
-            if standing.conflict is not None:
-                await self._wait_for_change(None)
-                continue
-            if standing.upto != upto or sent <= upto:
-                # The bridge has spoken, or there is nothing it could speak of.
-                upto = standing.upto
-                sent = max(sent, upto)
-                progress = self._clock.monotonic()
-                stall.reset()
-                reach = self._stall
-            elif self._clock.monotonic() - progress > reach:
-                self.resends += 1
-                event(log, logging.WARNING, "no word from the bridge: sending again", upto=upto)
-                sent = upto
-                progress = self._clock.monotonic()
-                reach = self._stall + stall.next()
-            room = upto + _WINDOW_ROWS - sent
-            if sent < standing.last and room > 0:
-                sent = await self._send_some(connection, slots, sent, min(room, MAX_ROWS))
-            elif self._again is not None:
-                await self._send_booked(connection, slots, *self._again)
-            else:
-                await self._wait_for_change(reach if sent > upto else None)
+        self._line = line = _Line(connection, self._outbox.standing.upto, now, stall)
+        try:
+            while True:
+                await self._send_what_there_is(line)
+        finally:
+            self._line = None
+            line.rest()
 
-    async def _send_some(
-        self, connection: Connection, slots: asyncio.Semaphore, sent: int, limit: int
-    ) -> int:
+    async def _send_what_there_is(self, line: _Line) -> None:
+        """Send one envelope, or wait for something to send or a reason to send again."""
+        standing = self._outbox.standing
+        if standing.conflict is not None:
+            line.rest()
+            await self._wait_for_change()
+            return
+        self._look_at_the_watermark(line)
+        room = line.upto + _WINDOW_ROWS - line.sent
+        if line.under_way >= line.most:
+            await self._wait_for_change()
+        elif line.sent < standing.last and room > 0:
+            await self._send_some(line, min(room, MAX_ROWS))
+        elif self._again is not None:
+            await self._send_booked(line, *self._again)
+        else:
+            await self._wait_for_change()
+
+    def _look_at_the_watermark(self, line: _Line) -> None:
+        """See how far the bridge is, and go back to there if it is silent for too long."""
+        upto = self._outbox.standing.upto
+        now = self._clock.monotonic()
+        if upto != line.upto or line.sent <= upto:
+            line.move_on(upto, now)
+            self._reach = self._stall
+            line.rest()
+        elif now - line.progress > self._reach:
+            self.resends += 1
+            event(log, logging.WARNING, "no word from the bridge: sending again", upto=upto)
+            line.sent = upto
+            line.progress = now
+            self._reach = self._stall + line.stall.next()
+            line.rest()
+        if line.late is None and line.sent > upto:
+            self._watch(line)
+
+    def _watch(self, line: _Line) -> None:
+        """Look again when the bridge has been silent for too long."""
+        loop = asyncio.get_running_loop()
+        line.late = loop.call_later(self._reach, self._wake, line)
+
+    def _wake(self, line: _Line) -> None:
+        line.late = None
+        self._outbox.changed.set()
+
+    def send_at_once(self, rows: Sequence[Row]) -> bool:
+        """Publish rows that were stored just now, if nothing stands before them.
+
+        The task that sends would do the same two turns of the loop later.
+
+        Args:
+            rows: the newest of the outbox.
+
+        Returns:
+            Whether they are on their way; else the task must be woken.
+        """
+        line = self._line
+        if (
+            line is None
+            or line.sent + 1 != rows[0].seq
+            or line.under_way >= line.most
+            or len(rows) > line.upto + _WINDOW_ROWS - line.sent
+            or (len(rows) > 1 and _octets_at_most(rows) > _AT_ONCE)
+            or self._outbox.standing.conflict is not None
+            or line.connection.lost
+        ):
+            return False
+        if line.sent == line.upto:
+            line.progress = self._clock.monotonic()
+        self._publish(line, rows)
+        line.sent = rows[-1].seq
+        if line.late is None:
+            self._watch(line)
+        return True
+
+    async def _send_some(self, line: _Line, limit: int) -> None:
+        sent = line.sent
         rows = await self._outbox.after(sent, limit, MAX_ENVELOPE - _ENVELOPE_OVERHEAD)
         if not rows or rows[0].seq != sent + 1:
             raise RuntimeError(f"the outbox has a gap after seq {sent}")
-        return await self._publish(connection, slots, rows)
+        if line.sent == sent:
+            self._publish(line, rows)
+            line.sent = rows[-1].seq
 
-    async def _send_booked(
-        self, connection: Connection, slots: asyncio.Semaphore, first: int, last: int
-    ) -> None:
+    async def _send_booked(self, line: _Line, first: int, last: int) -> None:
         """Send one envelope of what a person asked for; live rows come between them."""
         limit = min(MAX_ROWS, last - first + 1)
         try:
@@ -232,15 +322,14 @@ class Forwarder:
             return
         # Rows that are no longer kept are missing at the front, never in between.
         rows = [row for row in rows if row.seq <= last]
-        sent = await self._publish(connection, slots, rows) if rows else last
+        if rows:
+            self._publish(line, rows)
+        sent = rows[-1].seq if rows else last
         if self._again == (first, last):  # or else it was asked for more meanwhile
             self._again = (sent + 1, last) if sent < last else None
 
-    async def _publish(
-        self, connection: Connection, slots: asyncio.Semaphore, rows: list[Row]
-    ) -> int:
-        await slots.acquire()
-        if connection.lost:
+    def _publish(self, line: _Line, rows: Sequence[Row]) -> None:
+        if line.connection.lost:
             raise BrokerLost("the connection ended")
         envelope = seal(
             self._topics.site,
@@ -251,15 +340,14 @@ class Forwarder:
             self._clock.utc(),
             [row.digest for row in rows],
         )
-        last = rows[-1].seq
-        future = connection.publish(self._topics.tx, envelope)
-        future.add_done_callback(lambda done: self._acknowledged(done, slots, last))
-        return last
+        line.under_way += 1
+        future = line.connection.publish(self._topics.tx, envelope)
+        future.add_done_callback(partial(self._acknowledged, line, rows[-1].seq))
 
-    def _acknowledged(
-        self, done: asyncio.Future[bool], slots: asyncio.Semaphore, last: int
-    ) -> None:
-        slots.release()
+    def _acknowledged(self, line: _Line, last: int, done: asyncio.Future[bool]) -> None:
+        if line.under_way == line.most:
+            self._outbox.changed.set()
+        line.under_way -= 1
         if done.cancelled():
             return
         before = (self.refusal, self.bridge_absent)
@@ -274,18 +362,10 @@ class Forwarder:
         if before != (self.refusal, self.bridge_absent):
             self.changed()
 
-    async def _wait_for_change(self, within: float | None) -> None:
-        """Wait for a new row or a word of the bridge; at most `within` seconds."""
+    async def _wait_for_change(self) -> None:
+        """Wait for a new row, a word of the bridge, room at the broker, or too long a silence."""
         changed = self._outbox.changed
-        # No `asyncio.timeout`: this is waited for twice with each scan.
-        late = None
-        if within is not None:
-            late = asyncio.get_running_loop().call_later(within, changed.set)
-        try:
-            await changed.wait()
-        finally:
-            if late is not None:
-                late.cancel()
+        await changed.wait()
         changed.clear()
 
     async def _listen(self, connection: Connection) -> None:
@@ -332,3 +412,8 @@ class Forwarder:
                 await self._outbox.keep(self._ring)
         finally:
             await self._outbox.keep(self._ring)
+
+
+def _octets_at_most(rows: Sequence[Row]) -> int:
+    """Return the bytes of the bodies, or somewhat more: a character has four at most."""
+    return sum(4 * len(row.body) for row in rows)

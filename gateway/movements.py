@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from contract.transactions import Assembly, Event, Reversal
+from contract.transactions import Assembly, Event, Reading, Reversal
 from contract.values import Line
 from gateway.stations.job import Moved
 
@@ -76,7 +76,7 @@ class Movements:
         """
         if isinstance(event, Reversal):
             self._reverse(number, id_, event.reverses)
-        else:
+        elif not isinstance(event, Reading):  # it names no document
             self._count(id_, _Move(number, _keys(event), tuple(map(_part, _lines(event)))))
 
     def recount(self, rows: Iterable[tuple[int, str]], upto: int) -> list[int]:

@@ -15,6 +15,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from gateway.rows import (
 )
 from gateway.salvage import Ended
 from runtime.logs import event
-from runtime.sqlite import StoreUnusable, open_reader, open_store
+from runtime.sqlite import StoreUnusable, open_reader, open_store, submit
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,38 @@ class _Put:
             self.done.exception()  # a caller that has gone away need not look
 
 
+@dataclass(slots=True, eq=False)
+class _Group:
+    """What goes to the disk in one statement."""
+
+    puts: Sequence[_Put]
+    rows: Sequence[Row]
+    sessions: Mapping[str, str]
+    word: Standing | None
+    """What the bridge said last, where it is time to write that down."""
+    withdrawn: bool = False
+
+    def statement(self) -> tuple[str, list[Any]]:
+        """Return the SQL, and the values of its placeholders."""
+        if not self.sessions and self.word is None:
+            return (
+                f"INSERT INTO outbox (seq, body, digest) VALUES {_places(_THREE, self.rows)}",  # noqa: S608
+                [part for row in self.rows for part in (row.seq, row.body, _octets(row))],
+            )
+        values = [(row.seq, None, row.body, _octets(row), *_FOUR) for row in self.rows]
+        values += [_session_row(*each) for each in self.sessions.items()]
+        values += [_word_row(self.word)] if self.word else []
+        return _into_intake(values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Failed:
+    """A group that was not stored, or must not be. `error`: what the disk said, if it did."""
+
+    group: _Group
+    error: Exception | None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a store is kept."""
@@ -127,8 +160,11 @@ class Outbox:
         self._heard: tuple[Rejected, ...] = ()
         self._kept: tuple[Rejected, ...] = ()
         self._pending: list[_Put] = []
-        self._running: list[_Put] = []
-        self._withdrawn = False
+        self._group: _Group | None = None
+        """What the disk was given last, until that is stored or taken back."""
+        self._failed: _Failed | None = None
+        self._open = False
+        """Whether `write` runs."""
         self._ending: StoreFailed | None = None
         self._sessions: dict[str, str] = {}
         """As they are on disk; empty where a station has none."""
@@ -142,6 +178,8 @@ class Outbox:
         """Loop time at which the statement that runs was given to the disk."""
         self.changed = asyncio.Event()
         """Set when a row was stored or the watermark moved; the forwarder waits for it."""
+        self.sent_at_once: Callable[[Sequence[Row]], bool] = lambda _: False
+        """Called with rows as soon as they are stored; True if nobody need be woken for them."""
 
     @property
     def room_put_by(self) -> bool:
@@ -183,7 +221,7 @@ class Outbox:
         loop = asyncio.get_running_loop()
         put = _Put(writes, sessions, loop.create_future())
         self._pending.append(put)
-        self._work.set()
+        self._begin()
         limit = loop.call_later(self._settings.within, self._withdraw, put)
         try:
             return await put.done
@@ -196,23 +234,32 @@ class Outbox:
         if put in self._pending:
             self._pending.remove(put)
             put.fail(late)
-        elif put in self._running and not put.done.done():
+        elif self._group is not None and put in self._group.puts and not put.done.done():
             # They share a statement: all of its rows are taken back, or numbers would be missing.
-            self._withdrawn = True
-            for each in self._running:
+            self._group.withdrawn = True
+            for each in self._group.puts:
                 each.fail(late)
 
     async def write(self) -> None:
-        """Write what `put` brings, until cancelled. Ends with `StoreFailed` if the disk does."""
-        while True:
-            await self._wait_for_work()
-            while self._pending or self._ending:
+        """Write what `put` brings, until cancelled. Ends with `StoreFailed` if the disk does.
+
+        The usual group passes this task by: `put` gives it to the disk, whose word is taken by
+        `_answered`. Here is done what takes longer.
+        """
+        self._open = True
+        try:
+            while True:
+                if self._failed is not None:
+                    await self._see_to(self._failed)
                 if self._ending:
                     for put in self._pending:
                         put.fail(self._ending)
                     self._pending.clear()
                     raise self._ending
-                await self._write_group(self._take_group())
+                self._begin()
+                await self._wait_for_work()
+        finally:
+            self._open = False
 
     async def _wait_for_work(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -234,43 +281,87 @@ class Outbox:
         group, self._pending = self._pending[:taken], self._pending[taken:]
         return group
 
-    async def _write_group(self, group: list[_Put]) -> None:
+    def _begin(self) -> None:
+        """Give the disk what waits, unless it is busy: then that is the next group."""
+        if self._group is not None or not self._pending or not self._open or self._ending:
+            return
+        puts = self._take_group()
         standing = self._standing
         seq = standing.last
-        for put in group:
+        for put in puts:
             put.rows = [
                 seal_row(seq + n, write(standing.epoch, seq + n))
                 for n, write in enumerate(put.writes, 1)
             ]
             seq += len(put.rows)
-        rows = [row for put in group for row in put.rows]
-        sessions = self._changed_sessions(group)
-        self._running, self._withdrawn = group, False
-        self.writing_since = asyncio.get_running_loop().time()
-        try:
-            await self._insert(rows, sessions)
-            if self._withdrawn:
-                await self._take_back(standing.last, sessions)
-                return
-        except (StoreFull, StoreFailed) as error:
-            for put in group:
-                put.fail(error)
-            if isinstance(error, StoreFailed):
-                raise
+        self._group = group = _Group(
+            puts,
+            [row for put in puts for row in put.rows],
+            self._changed_sessions(puts),
+            self._word_due(),
+        )
+        if not group.rows and not group.sessions:
+            self._answered(group, None)  # sessions as they are on disk
             return
-        finally:
-            self.writing_since = None
-            self._running = []
-        self._sessions.update(sessions)
-        if rows:
+        self.writing_since = asyncio.get_running_loop().time()
+        submit(self._writer, *group.statement(), partial(self._answered, group))
+
+    def _answered(self, group: _Group, error: Exception | None) -> None:
+        """Take what the disk said of the group that was given to it."""
+        if error is not None or group.withdrawn:
+            self._failed = _Failed(group, error)
+            self._work.set()
+            return
+        self._stored(group)
+        self._begin()
+
+    def _stored(self, group: _Group) -> None:
+        self._group, self.writing_since = None, None
+        self._sessions.update(group.sessions)
+        if group.word:
+            self._word_written(group.word)
+        if group.rows:
             # `confirm` may have moved the watermark while the disk was busy.
-            self._standing = replace(self._standing, last=seq)
-            self.stored_octets += sum(len(row.body) for row in rows)
-            self._recent.extend(rows)
-            self.changed.set()  # first, so that rows are under way while operators are told
-        for put in group:
+            now = self._standing
+            last = group.rows[-1].seq
+            self._standing = Standing(now.epoch, last, now.upto, now.posted, now.conflict)
+            self.stored_octets += sum(len(row.body) for row in group.rows)
+            self._recent.extend(group.rows)
+        for put in group.puts:
             if not put.done.done():
                 put.done.set_result(put.rows)
+        # Still before the operators hear of it: they are told in the next turn of the loop.
+        if group.rows and not self.sent_at_once(group.rows):
+            self.changed.set()
+
+    async def _see_to(self, failed: _Failed) -> None:
+        """Do what is left to do of a group that the disk did not take, or took too late."""
+        group = failed.group
+        try:
+            if failed.error is not None:
+                await self._insert_again(group, failed.error)
+            if group.withdrawn:
+                await self._take_back(self._standing.last, group.sessions)
+                self._group = None
+            else:
+                self._stored(group)
+        except (StoreFull, StoreFailed) as error:
+            for put in group.puts:
+                put.fail(error)
+            self._group = None
+            if isinstance(error, StoreFailed):
+                raise
+        finally:
+            self._failed = self.writing_since = None
+
+    async def _insert_again(self, group: _Group, error: Exception) -> None:
+        """Insert with the room put by, if room is what was missing."""
+        if not isinstance(error, aiosqlite.Error):
+            raise error
+        full = getattr(error, "sqlite_errorname", "") in _DISK_FULL
+        if not full or not await self._reserve.release():
+            raise self._failure(error) from error
+        await self._execute(*group.statement())
 
     def _changed_sessions(self, group: list[_Put]) -> dict[str, str]:
         """Return the last session of each station that is not on disk as it is."""
@@ -285,33 +376,13 @@ class Outbox:
         values = [(None,) * 7 + (last,), *(_session_row(*each) for each in before.items())]
         while True:
             try:
-                await self._execute(
-                    f"INSERT INTO intake VALUES {','.join([_EIGHT] * len(values))}",  # noqa: S608
-                    [value for row in values for value in row],
-                )
+                await self._execute(*_into_intake(values))
             except StoreFull as full:
                 event(log, logging.ERROR, "rows cannot be taken back yet", why=str(full))
                 await asyncio.sleep(_TAKE_BACK_APART)
             else:
                 event(log, logging.ERROR, "the disk answered too late: taken back", after=last)
                 return
-
-    async def _insert(self, rows: list[Row], sessions: Mapping[str, str]) -> None:
-        word = self._word_due()
-        if sessions or word:
-            values = [(row.seq, None, row.body, bytes.fromhex(row.digest), *_FOUR) for row in rows]
-            values += [_session_row(*each) for each in sessions.items()]
-            values += [_word_row(word)] if word else []
-            statement = f"INSERT INTO intake VALUES {','.join([_EIGHT] * len(values))}"  # noqa: S608
-            await self._execute(statement, [value for row in values for value in row])
-        elif rows:
-            places = ",".join(["(?,?,?)"] * len(rows))
-            await self._execute(
-                f"INSERT INTO outbox (seq, body, digest) VALUES {places}",  # noqa: S608
-                [value for row in rows for value in (row.seq, row.body, bytes.fromhex(row.digest))],
-            )
-        if word:
-            self._word_written(word)
 
     async def _execute(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Run one statement, with the room put by if there is no other."""
@@ -546,9 +617,8 @@ class Outbox:
 
     async def _keep_rejected(self, rejected: tuple[Rejected, ...]) -> None:
         if rejected:
-            places = ",".join(["(?,?,?)"] * len(rejected))
             await self._execute(
-                f"INSERT INTO rejected (seq, code, text) VALUES {places}"  # noqa: S608
+                f"INSERT INTO rejected (seq, code, text) VALUES {_places(_THREE, rejected)}"  # noqa: S608
                 " ON CONFLICT (seq) DO UPDATE SET code = excluded.code, text = excluded.text",
                 [value for row in rejected for value in (row.seq, row.code, row.text)],
             )
@@ -561,8 +631,24 @@ class Outbox:
                 await self._write_word(self._standing)
 
 
+_THREE = "(?,?,?)"
 _EIGHT = "(?,?,?,?,?,?,?,?)"  # the columns of the view `intake`
 _FOUR = (None, None, None, None)
+
+
+def _places(one: str, rows: Sequence[object]) -> str:
+    return one if len(rows) == 1 else ",".join([one] * len(rows))
+
+
+def _octets(row: Row) -> bytes:
+    return bytes.fromhex(row.digest)
+
+
+def _into_intake(values: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    return (
+        f"INSERT INTO intake VALUES {_places(_EIGHT, values)}",  # noqa: S608
+        [part for row in values for part in row],
+    )
 
 
 def _session_row(station: str, text: str) -> tuple[Any, ...]:

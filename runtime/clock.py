@@ -12,6 +12,7 @@ from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIME_ERROR = 5  # adjtimex(2): the return value of a clock that is not synchronised
+_ASK_EVERY = 0.5  # seconds: a scan asks more than once, and the answer changes once a day
 _TIMEX_BYTES = 256  # struct timex is 208 bytes on 64-bit Linux, 128 on 32-bit; zeros mean "read"
 
 
@@ -28,6 +29,8 @@ class Clock:
         # let another thread in meanwhile costs a scan more than the answer.
         libc = ctypes.PyDLL(None)
         self._adjtimex = getattr(libc, "adjtimex", None)
+        self._ask_at = 0.0
+        self._right = False
         self._timex = ctypes.create_string_buffer(_TIMEX_BYTES)
 
     def utc(self) -> datetime:
@@ -46,6 +49,9 @@ class Clock:
         """Return whether the kernel says NTP keeps the clock right; False where it cannot say."""
         if self._adjtimex is None:
             return False
-        ctypes.memset(self._timex, 0, _TIMEX_BYTES)
-        state: int = self._adjtimex(self._timex)
-        return 0 <= state < _TIME_ERROR
+        now = time.monotonic()
+        if now >= self._ask_at:
+            self._ask_at = now + _ASK_EVERY
+            ctypes.memset(self._timex, 0, _TIMEX_BYTES)
+            self._right = 0 <= self._adjtimex(self._timex) < _TIME_ERROR
+        return self._right

@@ -68,7 +68,8 @@ def configure(level: str = "info", *, as_json: bool = False, priorities: bool = 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if as_json else _Plain(priorities=priorities))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for chatty in ("asyncio", "aiosqlite"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     # No line tells of thread or process, so they are not looked up for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 

@@ -239,9 +239,9 @@ class _Client(aiomqtt.Client):
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
         if not self._flushing:
-            # The connecting thread comes here too. aiomqtt would watch the descriptor later,
-            # whoever has it then.
-            self._loop.call_soon_threadsafe(self._flush)
+            # aiomqtt would watch the descriptor later, whoever has it then. Always from the loop's
+            # own thread: the socket was opened in it.
+            self._loop.call_soon(self._flush)
 
     def _on_socket_unregister_write(self, client: Any, userdata: Any, sock: Any) -> None:
         # paho says so after each packet; mostly nothing is watched.

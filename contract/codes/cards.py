@@ -112,6 +112,11 @@ class Rules(Frozen):
         found += [(prefix, "document") for prefix in self.documents]
         return tuple(sorted(found, key=lambda pair: -len(pair[0])))
 
+    @cached_property
+    def any_prefix(self) -> tuple[str, ...]:
+        """All prefixes, for one look at a label that begins with none of them."""
+        return tuple(prefix for prefix, _ in self.prefixes)
+
 
 def command_card(word: CommandWord, prefix: str = "CMD:") -> str:
     """Return the text to print on a command card, check digits and all.

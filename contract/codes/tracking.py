@@ -16,6 +16,7 @@ Deutsche Post (identcode) and GLS for their check digits.
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Literal, NamedTuple, get_args
 
 from contract.codes.checks import gs1_digit_holds, is_digits, luhn_holds, mod37_36_holds
@@ -187,6 +188,7 @@ _DIGITS = (
     _form("dhl", "DHL Express", "[0-9]{10,11}", _mod7, distinctive=False),
     _form("dhl", "DHL E-Commerce (14)", "(?:51|60)[0-9]{12}", distinctive=False),
 )
+_GROUP_NAME = re.compile(r"\(\?P<[a-z]+>")
 _POSTCODE = re.compile(r"420([0-9]{5}|[0-9]{9})9[1-5](?:[0-9]{20}|[0-9]{24}|[0-9]{28})")
 
 
@@ -200,8 +202,17 @@ def carriers_of(number: str, *, in_gs1: bool = False) -> tuple[TrackingMatch, ..
     if not SHORTEST <= len(number) <= LONGEST or not number.isascii():
         return ()
     forms = _IN_GS1 if in_gs1 else _DIGITS if is_digits(number) else _LETTERED
+    if not _shape_of(forms).fullmatch(number):
+        return ()
     matches = (_match(form, number) for form in forms)
     return tuple(match for match in matches if match)
+
+
+@cache
+def _shape_of(forms: tuple[_Form, ...]) -> re.Pattern[str]:
+    """Return what matches the numbers that any of `forms` matches: most labels are no parcel's."""
+    shapes = (_GROUP_NAME.sub("(?:", form.pattern.pattern) for form in forms)
+    return re.compile("|".join(f"(?:{shape})" for shape in shapes))
 
 
 def postcode_of(number: str) -> str | None:

@@ -62,12 +62,13 @@ def _gateway(*, page: bool) -> Callable[[Place], list[str]]:
             for number, tty in enumerate(place.ttys)
         )
         web = f'listen = "127.0.0.1:{free_port()}"' if page else "enabled = false"
+        log = '[log]\nlevel = "debug"\n' if place.tell else ""
         config = place.folder / "gateway.toml"
         config.write_text(
             'site = "bench"\ngateway = "dock"\n'
             f'[store]\npath = "{place.folder / "outbox.db"}"\n'
             f'[broker]\nurl = "mqtt://127.0.0.1:{place.broker_port}"\n'
-            f"[web]\n{web}\n{stations}"
+            f"[web]\n{web}\n{log}{stations}"
         )
         return [sys.executable, "-m", "gateway", "run", "--config", str(config)]
 
@@ -90,8 +91,8 @@ CONTENDERS = (
     Contender("floor-raw", program("tests.bench.floor", "raw"), told_by("ok")),
     Contender(FLOOR, program("tests.bench.floor", "sqlite"), told_by("ok")),
     Contender("naive", program("tests.bench.naive"), told_by("ok"), backlog_share=10),
-    Contender(OURS, _gateway(page=False), told_by("info signal ok"), environment=_AS_INSTALLED),
+    Contender(OURS, _gateway(page=False), told_by("debug signal ok"), environment=_AS_INSTALLED),
 )
 WITH_PAGE = Contender(
-    "scanpost + page", _gateway(page=True), told_by("info signal ok"), environment=_AS_INSTALLED
+    "scanpost + page", _gateway(page=True), told_by("debug signal ok"), environment=_AS_INSTALLED
 )

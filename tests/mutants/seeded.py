@@ -95,9 +95,11 @@ MUTANTS = (
         (
             Change(
                 "gateway/forwarder.py",
-                "        future = connection.publish(self._topics.tx, envelope)",
-                "        self._outbox.confirm(Ack(epoch=self._outbox.standing.epoch, upto=last))\n"
-                "        future = connection.publish(self._topics.tx, envelope)",
+                "        future = line.connection.publish(self._topics.tx, envelope)",
+                "        self._outbox.confirm(\n"
+                "            Ack(epoch=self._outbox.standing.epoch, upto=rows[-1].seq)\n"
+                "        )\n"
+                "        future = line.connection.publish(self._topics.tx, envelope)",
             ),
         ),
         "tests/gateway/test_forwarder.py -k rows_arrive_once",

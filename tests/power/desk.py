@@ -121,7 +121,7 @@ class Desk:
         return (
             f'site = "{SITE}"\ngateway = "{name}"\n[store]\npath = "{self.store / NAME}"\n'
             f'[broker]\nurl = "mqtt://127.0.0.1:{broker_port}"\n'
-            f'[web]\nenabled = false\n[log]\nformat = "json"\n{stations}'
+            f'[web]\nenabled = false\n[log]\nlevel = "debug"\nformat = "json"\n{stations}'
         )
 
     def __enter__(self) -> Self:

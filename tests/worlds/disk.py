@@ -143,7 +143,8 @@ class _Line:
         except BaseException as error:  # as aiosqlite's own thread does
             if future is not None and not future.done():
                 future.set_exception(error)
-                future.exception()
+                if isinstance(future, asyncio.Future):
+                    future.exception()
         else:
             if isinstance(result, sqlite3.Connection):
                 self._connection = result
