@@ -36,7 +36,8 @@ COUNTS, STOCK, PRODUCTS = (
     "API_MATERIAL_STOCK_SRV",
     "API_PRODUCT_SRV",
 )
-WAYS = {"API_INBOUND_DELIVERY_SRV": "Inb", "API_OUTBOUND_DELIVERY_SRV": "Outb"}
+INBOUND, OUTBOUND = "API_INBOUND_DELIVERY_SRV", "API_OUTBOUND_DELIVERY_SRV"
+WAYS = {INBOUND: "Inb", OUTBOUND: "Outb"}
 OWN = {"etag", "came", "picked", "books"}
 """What a row knows that no property of SAP's says."""
 SESSION = "SAP_SESSIONID_S4H_100"
@@ -97,8 +98,12 @@ class System(Vendor):
         """How often each reference had an effect."""
         self.tables: dict[tuple[str, str], list[Row]] = defaultdict(list)
         """Rows by service and entity; items stand in their header, under the association."""
-        self.errors: list[Failed] = []
-        """For the next changes, before they do anything."""
+        self.errors: list[Failed | None] = []
+        """For the next changes, before they do anything; None lets one through."""
+        self.meanwhile: Callable[[], object] | None = None
+        """What a person does just before the next change arrives."""
+        self.closed: set[str] = set()
+        """Services the user has no right to."""
         self.answers: list[web.Response] = []
         """In place of the next answers to changes, that are carried out."""
         self.warning = ""
@@ -166,6 +171,15 @@ class System(Vendor):
         self.tables[service, f"A_{WAYS[service]}DeliveryHeader"].append(made)
         return made
 
+    def find(self, service: str, number: str) -> Row:
+        """Return a delivery."""
+        rows = self.tables[service, f"A_{WAYS[service]}DeliveryHeader"]
+        return next(row for row in rows if row["DeliveryDocument"] == number)
+
+    def items(self) -> list[Row]:
+        """Return the items of all material documents."""
+        return self._rows(MATERIAL, "A_MaterialDocumentItem")
+
     def _etag(self) -> str:
         return f"W/\"'{next(self._version)}'\""
 
@@ -197,7 +211,7 @@ class System(Vendor):
         if request.headers.get("Authorization") not in allowed:
             return self.expired()
         service, path = request.match_info["service"], request.match_info["path"]
-        if service not in PACKAGES:
+        if service not in PACKAGES or service in self.closed:
             error = Failed(403, ("/IWFND/MED/170", f"No service found for {service}"))
             return _json(error.status, error.body())
         if request.method == "GET":
@@ -210,6 +224,9 @@ class System(Vendor):
             self.problems.append("RequestID, and the service is not set up for it")
         if name in self._known:
             return _json(*self._known[name], {"RepeatabilityResult": "accepted"})
+        if self.meanwhile is not None:
+            self.meanwhile()
+            self.meanwhile = None
         status, body, headers = await self._write(request, service, path)
         if name is not None:
             self._known[name] = (status, body)
@@ -261,8 +278,7 @@ class System(Vendor):
     def _changed(
         self, service: str, method: str, path: str, request: web.Request, body: bytes
     ) -> Row | None:
-        if self.errors:
-            raise self.errors.pop(0)
+        self._fail()
         etag = request.headers.get("If-Match")
         if method == "PATCH":
             self._patch(service, path, etag, json.loads(body))
@@ -275,6 +291,10 @@ class System(Vendor):
         if path == "A_PhysInventoryDocHeader":
             return self._shown(service, path, self._sheet(json.loads(body)), everything=True)
         raise Failed(405, ("/IWFND/CM_BEC/026", f"nobody creates {path}"))
+
+    def _fail(self) -> None:
+        if self.errors and (error := self.errors.pop(0)) is not None:
+            raise error
 
     def _judge(self, service: str, ask: Callable[[Model], list[str]]) -> None:
         judge = model(service)
@@ -297,8 +317,7 @@ class System(Vendor):
             if int(headers["Content-Length"]) != len(content):
                 self.problems.append(f"Content-Length is {headers['Content-Length']}")
             try:
-                if self.errors:
-                    raise self.errors.pop(0)
+                self._fail()
                 path = urllib.parse.unquote(first.split(" ")[1])
                 self._patch(service, path, headers.get("If-Match"), json.loads(content))
             except Failed as failed:
@@ -404,7 +423,8 @@ class System(Vendor):
         self._judge(service, lambda judge: judge.wrong_call(name, query))
         said = {each: value.strip("'") for each, value in query.items()}
         if name == "Cancel":
-            return {"Cancel": self._cancel(said)}
+            made = self._shown(service, "A_MaterialDocumentHeader", self._cancel(said))
+            return {"Cancel": made}
         if name == "PostDifferences":
             [sheet] = [
                 row
@@ -541,8 +561,11 @@ class System(Vendor):
                 item["StorageLocation"],
                 item.get("Batch", ""),
             )
-            more = item["GoodsMovementType"] in MORE
-            self._move(place, Decimal(item["QuantityInEntryUnit"]) * (-1 if more else 1))
+            kind, quantity = item["GoodsMovementType"], Decimal(item["QuantityInEntryUnit"])
+            self._move(place, -quantity if kind in MORE else quantity)
+            if kind in ACROSS:
+                goal = (item["IssuingOrReceivingPlant"], item["IssuingOrReceivingStorageLoc"])
+                self._move((place[0], *goal, place[3]), -quantity)
             item["GoodsMovementIsCancelled"] = True
         day = said["PostingDate"].removeprefix("datetime'")
         # SAP may take over the header text; whoever looks for it must tell the two apart

@@ -5,8 +5,8 @@ of a material document. A UUID has 36 as text and 32 as digits; as a number to b
 most (36^25 > 2^128), so that nothing of it is cut and it can be read back.
 
 >>> reference(UUID("0190b7a0-0000-7000-8000-000000000001"))
-'039FENK0K0U5FIIFHADGCCSHT'
->>> named("039FENK0K0U5FIIFHADGCCSHT")
+'03C3LG080303G1KJE6UEC5RSX'
+>>> named("03C3LG080303G1KJE6UEC5RSX")
 UUID('0190b7a0-0000-7000-8000-000000000001')
 """
 

@@ -85,7 +85,7 @@ def warnings(answer: Answer) -> list[Message]:
     return [
         Message(str(row.get("code", "")), str(row.get("message", "")), str(row.get("severity", "")))
         for row in rows
-        if isinstance(row, dict)
+        if isinstance(row, dict) and row.get("message")
     ]
 
 

@@ -1,0 +1,590 @@
+"""What comes of what is sent to SAP: sessions, errors, deliveries, counts, cancellations."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bridge.connectors.sap_s4 import connect, probe
+from bridge.connectors.sap_s4.changeset import unpacked
+from bridge.connectors.sap_s4.odata import MATERIALS, connected, key
+from bridge.connectors.sap_s4.reference import reference
+from bridge.http import MAX_ANSWER, Answer, Stopped
+from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
+from contract.transactions import (
+    Adjustment,
+    Assembly,
+    Count,
+    Receipt,
+    Reversal,
+    Shipment,
+    Transaction,
+    Transfer,
+)
+from contract.values import Line
+from tests.bridge.connectors.sap_s4_house import (
+    FULL,
+    PARCEL,
+    PASSWORD,
+    USER,
+    config_of,
+    deliver,
+    effects,
+    of,
+    on_hand,
+    running,
+)
+from tests.bridge.connectors.suite import transaction
+from tests.bridge.goods import SKUS
+from tests.bridge.streams import lines, name
+from tests.fakes.sap_s4 import COUNTS, INBOUND, OUTBOUND, Failed, System, unposted
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[System]:
+    async with running() as system:
+        yield system
+
+
+def receipt(*rows: Line, order: str = "4500000001", **more: Any) -> Receipt:
+    return Receipt(lines=rows or lines(), documents=of("po", order), **more)
+
+
+def moved(seq: int = 1) -> Transaction:
+    return transaction(seq, Transfer(lines=lines(), from_location="DOCK", to_location="A-01"))
+
+
+def shipment(*rows: Line, number: str = "80000001") -> Shipment:
+    return Shipment(packages=PARCEL, lines=rows, documents=of("pick_list", number))
+
+
+def every(quantity: str = "100", **more: str) -> tuple[Line, ...]:
+    """Lines of each item of a delivery."""
+    return tuple(lines(sku, more.get(sku, quantity))[0] for sku in SKUS)
+
+
+def refused(outcome: Outcome, code: str, *words: str) -> None:
+    assert isinstance(outcome, Refused), outcome
+    assert outcome.code == code
+    assert all(word in outcome.text for word in words), outcome.text
+
+
+# --- The session ---
+
+
+async def test_one_token_serves_until_the_session_ends(tmp_path: Path) -> None:
+    async with running(session_lasts=3) as system:
+        outcomes = await deliver(system, tmp_path, *(moved(seq) for seq in range(1, 8)))
+        assert all(isinstance(outcome, Posted) for outcome in outcomes)
+        assert system.fetches == 3
+        assert set(effects(system).values()) == {1}
+
+
+async def test_many_at_once_fetch_one_token(system: System, tmp_path: Path) -> None:
+    async with connect(config_of(system.url, tmp_path)) as connector:
+        made = [connector.deliver(moved(seq), again=False) for seq in range(1, 6)]
+        assert all(isinstance(outcome, Posted) for outcome in await asyncio.gather(*made))
+    assert system.fetches == 1
+
+
+async def test_a_token_that_is_never_taken_is_told_and_nothing_is_booked(tmp_path: Path) -> None:
+    async with running(session_lasts=0) as system:
+        [outcome] = await deliver(system, tmp_path, moved())
+        assert isinstance(outcome, TryLater)
+        assert "cookies" in outcome.why
+        assert not system.effects
+
+
+async def test_a_wrong_password_needs_a_login(system: System, tmp_path: Path) -> None:
+    async with connect(config_of(system.url, tmp_path)) as connector:
+        (tmp_path / "password").write_text("wrong-password")
+        outcome = await connector.deliver(moved(), again=False)
+        assert isinstance(outcome, TryLater)
+        assert outcome.needs == "login"
+        (tmp_path / "password").write_text(PASSWORD)  # read anew
+        assert isinstance(await connector.deliver(moved(), again=False), Posted)
+
+
+async def test_an_oauth_client_gets_a_token_once(tmp_path: Path) -> None:
+    async with running(token="eyJ0b2tlbiI6IjEyMyJ9") as system:
+        (tmp_path / "secret").write_text(PASSWORD)
+        login = {
+            "token_url": f"{system.url}/oauth/token",
+            "client_id": USER,
+            "client_secret_file": tmp_path / "secret",
+        }
+        outcomes = await deliver(system, tmp_path, moved(1), moved(2), login=login)
+        assert all(isinstance(outcome, Posted) for outcome in outcomes)
+        asked = [seen for seen in system.seen if seen.path == "/oauth/token"]
+        assert [seen.body for seen in asked] == [b"grant_type=client_credentials"]
+        (tmp_path / "secret").write_text("wrong-secret")
+        [outcome] = await deliver(system, tmp_path, moved(3), login=login)
+        assert isinstance(outcome, TryLater)
+        assert outcome.needs == "login"
+
+
+async def test_a_client_of_its_own_is_named_in_every_request(
+    system: System, tmp_path: Path
+) -> None:
+    await deliver(system, tmp_path, moved(), client="100")
+    assert len(system.seen) == 3
+    assert all("sap-client=100" in seen.path for seen in system.seen)
+
+
+async def test_the_request_id_is_the_same_each_time_and_only_where_it_was_set_up(
+    tmp_path: Path,
+) -> None:
+    assembly = Assembly(produced=lines("KIT"), consumed=lines(), documents=of("prodorder", "1"))
+    value = transaction(1, assembly)
+    async with running(repeatable=True) as system:
+        system.faults.next = ["throttled", "", "unavailable"]
+        for _ in range(3):
+            await deliver(system, tmp_path, value, repeatable=True)
+        posts = [seen for seen in system.seen if seen.method == "POST"]
+        ids = [seen.headers["RequestID"] for seen in posts]
+        assert [ids.index(each) for each in ids] == [0, 0, 2, 2]
+        assert len({seen.headers["RepeatabilityCreation"] for seen in posts}) == 1
+        assert effects(system) == {str(value.id): 1}
+    async with running() as system:
+        await deliver(system, tmp_path, value)
+        assert not any("RequestID" in seen.headers for seen in system.seen)
+
+
+# --- What SAP says ---
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        ("M7/021", "Deficit of SL Unrestricted-use 10 EA", "short_stock"),
+        ("M7/022", "PU Ordered quantity exceeded by 2 EA", "over_receipt"),
+        ("M7/053", "Posting only possible in periods 2026/11 and 2026/10", "closed_period"),
+        ("F5/201", "Posting period 010 2026 is not open", "closed_period"),
+        ("M7/018", "Enter Batch", "lot_required"),
+        ("M7/018", "Enter Plant", "refused"),
+        ("M3/351", "Material A not maintained in plant 1010", "unknown_sku"),
+        ("M7/121", "You have no authorization", "forbidden"),
+        ("ZZ/999", "Something of the house's own", "refused"),
+    ],
+)
+async def test_a_posting_that_failed_says_who_acts(
+    system: System, tmp_path: Path, code: str, text: str, expected: str
+) -> None:
+    system.errors = [unposted(code, text)]
+    [outcome, then] = await deliver(system, tmp_path, moved(), moved())
+    refused(outcome, expected, code, text)
+    assert isinstance(then, Posted)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        unposted("M3/024", "Valuation data for material BOLT-8 is locked by the user MUELLER"),
+        unposted("ME/006", "User MUELLER is already processing the document"),
+        unposted("VL/046", "Delivery 80000001 is currently being processed by MUELLER"),
+        Failed(423, ("SY/530", "Locked")),
+        Failed(412, ("/IWBEP/CM_MGW_RT/083", "Precondition failed")),
+    ],
+)
+async def test_what_a_person_has_open_is_tried_again_soon(
+    system: System, tmp_path: Path, error: Failed
+) -> None:
+    system.errors = [error]
+    [outcome, then] = await deliver(system, tmp_path, moved(), moved())
+    assert isinstance(outcome, TryLater), outcome
+    assert outcome.after == 5
+    assert isinstance(then, Posted)
+
+
+async def test_a_right_that_is_missing_waits_for_a_person_and_refuses_nothing(
+    system: System, tmp_path: Path
+) -> None:
+    system.errors = [Failed(403, ("/IWFND/MED/102", "No authorization to access the service"))]
+    [outcome] = await deliver(system, tmp_path, moved())
+    assert isinstance(outcome, TryLater)
+    assert outcome.after == 60
+
+
+async def test_a_server_that_broke_has_perhaps_posted(system: System, tmp_path: Path) -> None:
+    system.errors = [Failed(500, ("SY/530", "An exception was raised: locked by somebody"))]
+    [outcome] = await deliver(system, tmp_path, moved())
+    assert isinstance(outcome, Unknown)
+
+
+XML = b"""<?xml version="1.0"?><error xmlns="http://schemas.microsoft.com/ado/2007/08/dataservices\
+/metadata"><code>M7/053</code><message xml:lang="en">Posting only possible in periods</message>\
+</error>"""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b"<html><form action='/login'>Logon</form></html>", Unknown),
+        (201, b'{"d": [1]}', Unknown),
+        (201, b'{"d": {"MaterialDocument": ""}}', Unknown),
+        (201, b'"d"', Unknown),
+        (400, XML, Refused),
+        (400, b"\xff\xfe", Refused),
+        (400, b'{"error": {"message": 7, "innererror": {"errordetails": [1, {}]}}}', Refused),
+        (201, b"x" * (MAX_ANSWER + 1), Unknown),
+    ],
+)
+async def test_an_answer_that_is_none_of_sap_s_books_nothing_twice(
+    system: System, tmp_path: Path, status: int, body: bytes, expected: type
+) -> None:
+    system.answers = [web.Response(status=status, body=body)]
+    [outcome, then] = await deliver(system, tmp_path, moved(), moved())
+    assert isinstance(outcome, expected), outcome
+    if body == XML:
+        refused(outcome, "closed_period", "M7/053 Posting only possible")
+    assert isinstance(then, Posted)
+    assert set(effects(system).values()) == {1}
+
+
+async def test_a_login_page_in_place_of_what_was_asked_is_tried_later(tmp_path: Path) -> None:
+    class Portal(System):
+        async def gateway(self, request: web.Request) -> web.StreamResponse:
+            return web.Response(text="<html>Logon</html>", content_type="text/html")
+
+    async with Portal(None, USER, PASSWORD).serving() as portal:
+        [outcome] = await deliver(portal, tmp_path, moved())
+        assert isinstance(outcome, TryLater)
+        assert "Logon" in outcome.why
+
+
+async def test_a_warning_does_not_stop_a_posting(
+    system: System, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    details = [{"code": "M7/231", "message": "Recalculated", "severity": "warning"}]
+    said = {"code": "M7/064", "message": "Check it", "severity": "warning", "details": details}
+    caplog.set_level("INFO")
+    for warning in (json.dumps(said), "no JSON", "[]", '{"details": 7}'):
+        system.warning = warning
+        [outcome] = await deliver(system, tmp_path, moved(len(system.effects) + 1))
+        assert isinstance(outcome, Posted)
+    said_besides = [getattr(record, "fields", {}).get("code") for record in caplog.records]
+    assert [each for each in said_besides if each] == ["M7/064", "M7/231"]
+
+
+# --- Material documents ---
+
+
+async def test_an_order_s_item_is_looked_up_where_the_station_did_not_know_it(
+    system: System, tmp_path: Path
+) -> None:
+    given = (transaction(1, receipt(*lines("NUT-8"))),
+             transaction(2, receipt(*lines("NUT-8", document_line="00020"))))  # fmt: skip
+    outcomes = await deliver(system, tmp_path, *given)
+    assert all(isinstance(outcome, Posted) for outcome in outcomes)
+    items = system.items()
+    assert [item["PurchaseOrderItem"] for item in items] == ["20", "20"]
+    asked = [seen for seen in system.seen if "A_PurchaseOrder(" in seen.path]
+    assert len(asked) == 1
+
+
+async def test_an_order_or_item_that_is_not_there_is_refused(
+    system: System, tmp_path: Path
+) -> None:
+    system.order("4500000009", "BOLT-8", "BOLT-8")
+    gone = system.order("4500000010", "BOLT-8")
+    gone["to_PurchaseOrderItem"][0]["PurchasingDocumentDeletionCode"] = "L"
+    there = ("4500000404", "4500000001", "4500000009", "4500000010")
+    items = ("BOLT-8", "KIT", "BOLT-8", "BOLT-8")
+    events = (receipt(*lines(item), order=order) for order, item in zip(there, items, strict=True))
+    given = [transaction(seq, event) for seq, event in enumerate(events, start=1)]
+    none, foreign, twice, deleted = await deliver(system, tmp_path, *given)
+    refused(none, "unknown_document", "4500000404")
+    refused(foreign, "unknown_sku", "KIT")
+    refused(twice, "needs_human", "10, 20")
+    refused(deleted, "unknown_sku")
+    assert not system.effects
+
+
+async def test_more_than_was_ordered_and_less_than_there_is_are_refused(
+    system: System, tmp_path: Path
+) -> None:
+    much = transaction(1, receipt(*lines(quantity="10001")))
+    none = Adjustment(lines=lines(quantity=str(FULL + 1)), direction="decrease", reason="lost")
+    over, short = await deliver(system, tmp_path, much, transaction(2, none))
+    refused(over, "over_receipt")
+    refused(short, "short_stock")
+    assert not on_hand(system)
+
+
+async def test_an_assembly_of_which_sap_took_the_half_is_carried_on(
+    system: System, tmp_path: Path
+) -> None:
+    order = of("prodorder", "1000001")
+    value = transaction(1, Assembly(produced=lines("KIT", "1"), consumed=lines(), documents=order))
+    system.faults.next = ["", "throttled"]
+    [outcome] = await deliver(system, tmp_path, value)
+    assert isinstance(outcome, TryLater)
+    [outcome] = await deliver(system, tmp_path, value, again=True)
+    assert isinstance(outcome, Posted)
+    assert outcome.document.count("/2026") == 2
+    assert on_hand(system) == {"BOLT-8 at 1010/0001": -2, "KIT at 1010/0001": 1}
+
+
+async def test_a_quote_in_a_batch_is_a_batch(system: System, tmp_path: Path) -> None:
+    [outcome] = await deliver(system, tmp_path, transaction(1, receipt(*lines(lot="O'NEIL&1"))))
+    assert isinstance(outcome, Posted)
+    assert on_hand(system) == {"BOLT-8 at 1010/0001 O'NEIL&1": 2}
+
+
+# --- Deliveries ---
+
+
+async def test_a_shipment_makes_its_delivery_true_and_posts_it(
+    system: System, tmp_path: Path
+) -> None:
+    value = transaction(1, shipment(*every("100", **{"NUT-8": "60"})))
+    [outcome] = await deliver(system, tmp_path, value)
+    assert outcome == Posted("80000001")
+    assert on_hand(system) == {
+        "BOLT-8 at 1010/0001": -100,
+        "NUT-8 at 1010/0001": -60,
+        "WASHER at 1010/0001": -100,
+    }
+    changes = [seen.body for seen in system.seen if seen.method == "PATCH"]
+    assert [json.loads(each) for each in changes] == [
+        {"BillOfLading": reference(value.id)},
+        {"ActualDeliveryQuantity": "60", "DeliveryQuantityUnit": "EA"},
+    ]
+    assert await deliver(system, tmp_path, value, again=True) == [outcome]
+
+
+async def test_a_shipment_without_lines_is_all_of_the_delivery(
+    system: System, tmp_path: Path
+) -> None:
+    [outcome] = await deliver(system, tmp_path, transaction(1, shipment()))
+    assert isinstance(outcome, Posted)
+    assert set(on_hand(system).values()) == {Decimal(-100)}
+
+
+@pytest.mark.parametrize("changesets", [False, True])
+async def test_an_inbound_delivery_is_put_away_and_received_with_its_batches(
+    system: System, tmp_path: Path, changesets: bool
+) -> None:
+    event = Receipt(lines=lines(lot="LOT7") + lines("NUT-8"), documents=of("desadv", "18"))
+    system.delivery(INBOUND, "18", "BOLT-8", "NUT-8")
+    [outcome] = await deliver(system, tmp_path, transaction(1, event), changesets=changesets)
+    assert outcome == Posted("18")
+    assert on_hand(system) == {"BOLT-8 at 1010/0001 LOT7": 2, "NUT-8 at 1010/0001": 2}
+
+
+async def test_a_delivery_has_one_owner(system: System, tmp_path: Path) -> None:
+    first, second = transaction(1, shipment()), transaction(2, shipment())
+    posted, other = await deliver(system, tmp_path, first, second)
+    assert isinstance(posted, Posted)
+    refused(other, "needs_human", reference(first.id))
+    system.find(OUTBOUND, "80000002").update(BillOfLading="FRACHT 4711")
+    foreign = transaction(3, shipment(number="80000002"))
+    [outcome] = await deliver(system, tmp_path, foreign)
+    refused(outcome, "needs_human", "FRACHT 4711")
+    [outcome] = await deliver(system, tmp_path, foreign, delivery_mark="DeliveryDocumentBySupplier")
+    assert isinstance(outcome, Posted)
+
+
+async def test_a_delivery_somebody_else_posted_is_not_taken_for_ones_own(
+    system: System, tmp_path: Path
+) -> None:
+    system.find(OUTBOUND, "80000001").update(OverallGoodsMovementStatus="C")
+    [outcome] = await deliver(system, tmp_path, transaction(1, shipment()))
+    refused(outcome, "refused", "posted already")
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "word"),
+    [
+        (every("101"), "refused", "it says 100"),
+        (every()[:2], "needs_human", "item 30, WASHER"),
+        (every() + lines("KIT"), "unknown_sku", "KIT"),
+        (every() + lines(lot="LOT7"), "unknown_sku", "BOLT-8 LOT7"),
+    ],
+)
+async def test_what_does_not_fit_a_delivery_is_refused_before_it_is_touched(
+    system: System, tmp_path: Path, rows: tuple[Line, ...], code: str, word: str
+) -> None:
+    [outcome] = await deliver(system, tmp_path, transaction(1, shipment(*rows)))
+    refused(outcome, code, word)
+    assert not [seen for seen in system.seen if seen.method != "GET"]
+
+
+async def test_a_delivery_in_another_unit_or_of_one_material_twice_is_refused(
+    system: System, tmp_path: Path
+) -> None:
+    system.delivery(OUTBOUND, "90", "BOLT-8", "BOLT-8")
+    cases = system.delivery(OUTBOUND, "91", "BOLT-8")
+    cases["to_DeliveryDocumentItem"][0]["DeliveryQuantityUnit"] = "CAR"
+    both = [transaction(seq, shipment(*lines(), number=str(seq + 89))) for seq in (1, 2)]
+    twice, unit = await deliver(system, tmp_path, *both)
+    refused(twice, "needs_human", "10, 20")
+    refused(unit, "unsupported", "CAR")
+    rows = (*lines(document_line="10"), *lines(quantity="7", document_line="000020"))
+    [known] = await deliver(system, tmp_path, transaction(3, shipment(*rows, number="90")))
+    assert isinstance(known, Posted)
+    assert on_hand(system) == {"BOLT-8 at 1010/0001": -9}
+
+
+async def test_a_delivery_that_is_not_there_is_refused(system: System, tmp_path: Path) -> None:
+    [outcome] = await deliver(system, tmp_path, transaction(1, shipment(number="404")))
+    refused(outcome, "unknown_document", "404")
+
+
+async def test_a_delivery_that_changed_meanwhile_is_looked_at_again(
+    system: System, tmp_path: Path
+) -> None:
+    stale = system.find(OUTBOUND, "80000001")
+    before = stale["etag"]
+    system.meanwhile = lambda: stale.update(etag="W/\"'of a person'\"")
+    value = transaction(1, shipment())
+    [outcome, then] = await deliver(system, tmp_path, value, value)
+    assert isinstance(outcome, TryLater)
+    assert stale["etag"] != before
+    assert isinstance(then, Posted)
+
+
+async def test_a_changeset_is_all_or_nothing(system: System, tmp_path: Path) -> None:
+    value = transaction(1, shipment(*every("50")))
+    system.errors = [None, None, unposted("M7/053", "Posting only possible in periods")]
+    [outcome] = await deliver(system, tmp_path, value, changesets=True)
+    refused(outcome, "closed_period")
+    items = system.find(OUTBOUND, "80000001")["to_DeliveryDocumentItem"]
+    assert {item["ActualDeliveryQuantity"] for item in items} == {"100"}
+    [outcome] = await deliver(system, tmp_path, value, changesets=True)
+    assert isinstance(outcome, Posted)
+    assert set(on_hand(system).values()) == {Decimal(-50)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b"{}"),
+        ("multipart/mixed", b"--x--"),
+        (
+            "multipart/mixed; boundary=x",
+            b"--x\r\nContent-Type: application/http\r\n\r\nno\r\n--x--",
+        ),
+        ("multipart/mixed; boundary=x", b"--x\r\nContent-Type: text/plain\r\n\r\nHTTP/1.1 204\r\n"),
+        ("multipart/mixed; boundary=x", b"\x00" * 1000),
+    ],
+)
+def test_an_answer_to_a_batch_that_is_none_is_no_answer(kind: str, body: bytes) -> None:
+    assert unpacked(Answer(202, body, {"Content-Type": kind})) is None
+
+
+# --- Counts ---
+
+
+def counted(*rows: Line, seq: int = 1) -> Transaction:
+    return transaction(seq, Count(lines=rows, location="STORE"))
+
+
+@pytest.mark.parametrize("changesets", [False, True])
+async def test_a_count_posts_the_difference_to_what_was_found(
+    system: System, tmp_path: Path, changesets: bool
+) -> None:
+    found = counted(*lines(quantity="12"), *lines("NUT-8", "0"), *lines(lot="LOT7"))
+    outcomes = await deliver(system, tmp_path, found, found, changesets=changesets)
+    assert isinstance(outcomes[0], Posted)
+    assert outcomes[1] == outcomes[0]
+    assert on_hand(system) == {
+        "BOLT-8 at 1010/0009": 12 - FULL,
+        "NUT-8 at 1010/0009": -FULL,
+        "BOLT-8 at 1010/0009 LOT7": 2,
+    }
+
+
+async def test_a_count_is_carried_on_from_wherever_it_stands(
+    system: System, tmp_path: Path
+) -> None:
+    found = counted(*lines(quantity="12"), *lines("NUT-8", "5"))
+    for before in (1, 0, 2, 1):
+        fates: list[Any] = [*[""] * before, "lost"]
+        system.faults.next = fates
+        await deliver(system, tmp_path, found, again=True)
+    system.faults.next = []
+    [outcome] = await deliver(system, tmp_path, found, again=True)
+    assert isinstance(outcome, Posted)
+    assert effects(system) == {str(found.id): 1}
+    assert len(system.tables[COUNTS, "A_PhysInventoryDocHeader"]) == 1
+
+
+async def test_a_count_that_a_person_changed_is_left_to_them(
+    system: System, tmp_path: Path
+) -> None:
+    found = counted(*lines(quantity="12"))
+    system.faults.next = ["", "throttled"]
+    await deliver(system, tmp_path, found)
+    [sheet] = system.tables[COUNTS, "A_PhysInventoryDocHeader"]
+    sheet["PhysInvtryDeletionStatus"] = "X"
+    [outcome] = await deliver(system, tmp_path, found, again=True)
+    refused(outcome, "needs_human", sheet["PhysicalInventoryDocument"])
+
+
+# --- Cancellations ---
+
+
+def undone(seq: int, reverses: int) -> Transaction:
+    return transaction(seq, Reversal(reverses=name(reverses)))
+
+
+async def test_a_reversal_cancels_every_document_once(system: System, tmp_path: Path) -> None:
+    order = of("prodorder", "1000001")
+    made = Assembly(produced=lines("KIT", "1"), consumed=lines(), documents=order)
+    await deliver(system, tmp_path, transaction(1, made))
+    system.faults.next = ["", "lost"]
+    [outcome] = await deliver(system, tmp_path, undone(2, 1))
+    assert isinstance(outcome, Unknown)
+    first, second = await deliver(system, tmp_path, undone(2, 1), undone(2, 1), again=True)
+    assert isinstance(first, Posted)
+    assert second == first
+    assert not on_hand(system)
+    cancelled = [often for each, often in system.effects.items() if each.endswith("cancelled")]
+    assert cancelled == [2]
+
+
+async def test_what_was_cancelled_is_not_booked_again(system: System, tmp_path: Path) -> None:
+    """SAP may copy the texts of a document to the one that cancels it."""
+    first, _ = await deliver(system, tmp_path, moved(), undone(2, 1))
+    assert await deliver(system, tmp_path, moved(), again=True) == [first]
+    assert not on_hand(system)
+
+
+async def test_what_is_no_material_document_is_taken_back_by_a_person(
+    system: System, tmp_path: Path
+) -> None:
+    await deliver(system, tmp_path, transaction(1, shipment()))
+    [outcome] = await deliver(system, tmp_path, undone(2, 1))
+    refused(outcome, "needs_human", "delivery or count")
+
+
+# --- The first day ---
+
+
+async def test_a_probe_only_reads_and_says_what_cannot_be_read(
+    system: System, tmp_path: Path
+) -> None:
+    said = await probe(config_of(system.url, tmp_path))
+    assert len(said) == 8
+    assert all("can be read" in each for each in said[1:])
+    assert {seen.method for seen in system.seen} == {"GET"}
+    system.closed = {COUNTS}
+    said = await probe(config_of(system.url, tmp_path))
+    assert [each.partition(":")[0] for each in said if "cannot" in each] == [
+        f"{COUNTS} cannot be read"
+    ]
+    system.closed = {MATERIALS}
+    with pytest.raises(Stopped, match="403"):
+        await probe(config_of(system.url, tmp_path))
+
+
+async def test_what_is_not_there_is_none(system: System, tmp_path: Path) -> None:
+    async with connected(config_of(system.url, tmp_path)) as sap:
+        path = key("A_MaterialDocumentHeader", MaterialDocumentYear="2026", MaterialDocument="1")
+        assert await sap.read(MATERIALS, path) is None
