@@ -85,7 +85,8 @@ class Keeper:
             before = self._now.open
             self._now = await reconcile(self._ledger, self._target, self._table, self._clock)
             self._log(self._now, before)
-        self._tell(self._now, await kpis(self._ledger, self._clock.utc() - KPI_WINDOW))
+        now = self._clock.utc()
+        self._tell(self._now, await kpis(self._ledger, now - KPI_WINDOW, now))
 
     def trouble(self) -> str | None:
         """Return what a person should know: what is open, or what could not be read."""

@@ -119,12 +119,13 @@ class Kpis:
         return iter(self.values)
 
 
-async def kpis(ledger: Ledger, since: datetime) -> Kpis:
-    """Return the key figures from then until now. Costs are bounded, see `SAMPLE` and `NEWEST`.
+async def kpis(ledger: Ledger, since: datetime, until: datetime | None = None) -> Kpis:
+    """Return the key figures of a window. Costs are bounded, see `SAMPLE` and `NEWEST`.
 
     Args:
         ledger: to ask.
-        since: aware.
+        since: its beginning, aware.
+        until: its end; now, if not given.
 
     Raises:
         LedgerFailed: the database did not do its part.
@@ -132,7 +133,7 @@ async def kpis(ledger: Ledger, since: datetime) -> Kpis:
     """
     if since.tzinfo is None:
         raise ValueError(f"{since!r} has no time zone")
-    until = datetime.now(UTC)
+    until = until or datetime.now(UTC)
     parts = (_orders, _levels, _uptime, _times, _backlog, _dead)
     found: list[Kpi] = []
     for part in parts:

@@ -1,7 +1,7 @@
 """Whole rounds on a real ledger, with an ERP that shows what it is told to."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,12 @@ from bridge.posting import Result
 from bridge.reconciliation import Reconciled, close, latest
 from bridge.reconciliation.config import ReconciliationTable
 from bridge.reconciliation.rounds import reconcile
-from runtime.clock import Clock
 from tests.bridge.reconciliation.erp import Erp
+from tests.bridge.reconciliation.moving import Moving
 from tests.bridge.streams import CLOCK, envelope, name, receipt, transaction
 
 TABLE = ReconciliationTable(every=60.0)
 STOCK = TABLE.model_copy(update={"stock": True})
-
-
-class Moving(Clock):
-    """A clock that is moved on by hand."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-
-    def utc(self) -> datetime:
-        return self.now
-
-    def pass_by(self, **time: float) -> None:
-        self.now += timedelta(**time)
 
 
 @pytest.fixture
