@@ -82,7 +82,9 @@ async def run(config: Config) -> None:
         health = Health(
             ledger, consumer, dispatcher, metrics, clock, failure, unmapped, keeper.trouble
         )
-        house = House(config, ledger, consumer, dispatcher, health, clock.monotonic)
+        house = House(
+            config, ledger, consumer, dispatcher, health, clock.monotonic, terms.translation
+        )
         async with _served(house, metrics, users), asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="consume")
             tasks.create_task(dispatcher.run(), name="dispatch")

@@ -3,16 +3,29 @@
 from dataclasses import asdict
 
 from bridge import desk, registry
+from bridge.web.figures import DAYS, told
 from bridge.web.visit import Answer, House, Moved, NotFound, Shown, Visit, unique
 
 STREAMS = 50
 """Streams shown, those heard last."""
+
+_FIGURES = {
+    "order_accuracy",
+    "inventory_accuracy",
+    "bridge_availability",
+    "target_availability",
+    "delivery_p50",
+    "delivery_p95",
+    "dead_per_thousand",
+}
+"""Those of the last days; what is so now stands above them."""
 
 
 async def overview(house: House, _visit: Visit) -> Answer:
     """Show how everything is."""
     await house.health.look()
     state = await desk.state(house.ledger, house.config)
+    figures = await house.figures.of(house.ledger, house.now)
     return Shown(
         "overview.html",
         {
@@ -21,6 +34,8 @@ async def overview(house: House, _visit: Visit) -> Answer:
             "standing": asdict(state.standing),
             "target": _target(house),
             "streams": await house.ledger.streams(STREAMS),
+            "figures": [(figure, told(figure)) for figure in figures if figure.name in _FIGURES],
+            "days": DAYS,
             "stuck": sorted(house.dispatcher.stuck.items())[:STREAMS],
         },
     )

@@ -1,6 +1,6 @@
 """Every door of the admin page, and who may go in. A test walks it with each role."""
 
-from bridge.web import entries, letters, overview, records, switches
+from bridge.web import differences, entries, letters, overview, records, switches, trials
 from bridge.web.visit import Route
 
 _NUMBER = "{number:[0-9]{1,18}}"
@@ -21,6 +21,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/modes/switch", "admin", switches.switch),
     Route("POST", "/streams/{gateway}/{epoch}/forgive", "admin", overview.forgive),
     Route("GET", "/shadow", "viewer", records.shadow),
+    Route("GET", "/reconciliation", "viewer", differences.reconciliation),
+    Route("POST", f"/reconciliation/{_NUMBER}/close", "operator", differences.close_one),
+    Route("GET", "/test-scan", "viewer", trials.test_scan),
     Route("GET", "/audit", "viewer", records.audit),
     Route("GET", "/unreadable", "viewer", records.unreadable),
     Route("GET", f"/unreadable/{_NUMBER}", "viewer", records.unreadable_one),
@@ -32,6 +35,8 @@ MENU: tuple[tuple[str, str], ...] = (
     ("/dead-letters", "Dead letters"),
     ("/modes", "Modes"),
     ("/shadow", "Shadow"),
+    ("/reconciliation", "Reconciliation"),
+    ("/test-scan", "Test a scan"),
     ("/audit", "Audit trail"),
     ("/unreadable", "Unreadable"),
 )

@@ -15,6 +15,8 @@ from bridge.dispatcher import Dispatcher
 from bridge.errors import BridgeError
 from bridge.health import Health
 from bridge.ledger import Ledger
+from bridge.terms import UNTRANSLATED, Translation
+from bridge.web.figures import Figures
 from bridge.web.people import Role
 
 MAX_WORDS = 500
@@ -41,6 +43,9 @@ class House:
     health: Health
     now: Callable[[], float]
     """Monotonic seconds."""
+    translation: Callable[[], Translation] = lambda: UNTRANSLATED
+    """Gives the mapping tables that hold now."""
+    figures: Figures = field(default_factory=Figures)
     reporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a report is drawn up: it reads much, of the ledger and of the ERP."""
 

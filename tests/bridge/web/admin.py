@@ -17,7 +17,7 @@ from bridge.dispatcher import Dispatcher
 from bridge.health import Health
 from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
-from bridge.terms import Terms
+from bridge.terms import UNTRANSLATED, Terms
 from bridge.web.passwords import hashed
 from bridge.web.people import ROLES, Role, User
 from bridge.web.server import application, serve
@@ -120,7 +120,10 @@ async def site(
             ledger, target.connect, metrics=metrics, terms=Terms(modes=config.modes.modes)
         )
         health = Health(ledger, consumer, dispatcher, metrics, clock)
-        house = House(config, ledger, consumer, dispatcher, health, now or clock.monotonic)
+        tables = config.mapping.read() or UNTRANSLATED
+        house = House(
+            config, ledger, consumer, dispatcher, health, now or clock.monotonic, lambda: tables
+        )
         host = config.web.address[0]
         async with serve(application(house, metrics, users), host, 0) as (_, port):
             yield Site(f"http://127.0.0.1:{port}", house, target)

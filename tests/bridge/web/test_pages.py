@@ -11,6 +11,8 @@ import pytest
 
 from bridge.connector import Call
 from bridge.outcome import Outcome, Refused
+from bridge.reconciliation import keeping
+from bridge.reconciliation.differences import Difference
 from bridge.terms import Terms
 from bridge.wire import heard, sent
 from contract.transactions import Transaction
@@ -302,3 +304,57 @@ async def test_a_ledger_that_fails_is_said_so(admin: Site, tmp_path: Path) -> No
             file.execute("ALTER TABLE entry RENAME TO gone")
         assert "no such table" in await vera.get("/entries")
         assert vera.status == 503
+
+
+async def test_a_scan_is_tried_on_the_tables_and_nothing_is_sent(tmp_path: Path) -> None:
+    folder = tmp_path / "mapping"
+    folder.mkdir()
+    (folder / "mapping.toml").write_text('[unmapped]\nitems = "refuse"\n')
+    (folder / "items.csv").write_text("sku,code\nBOLT-8,ERP-BOLT\n")
+    table = f'[mapping]\nfolder = "{folder}"\n'
+    async with site(tmp_path, table) as admin, admin.person("vera") as vera:
+        await admin.ledger.apply(run_of(1, 1))
+        seen = await vera.get(
+            "/test-scan?try=1&type=receipt&sku=BOLT-8&quantity=3&document=po:PO-7"
+        )
+        assert "ERP-BOLT" in seen
+        assert "PLAN sql" in seen
+        seen = await vera.get("/test-scan?try=1&scans=%5DC10104006381333931%0APO:PO-7")
+        assert "Refused by mapping: unknown_sku" in seen
+        seen = await vera.get("/test-scan?try=1&type=receipt")
+        assert "sku, gtin or a label" in seen
+        assert "ERP-BOLT" in await vera.get("/test-scan?entry=1")
+        await vera.get("/test-scan?entry=nowhere")
+        assert vera.status == 404
+        assert "at most 20 labels" in await vera.get("/test-scan?try=1&scans=" + "1%0A" * 21)
+    assert admin.target.calls == []
+
+
+async def test_what_differs_is_shown_with_what_mends_it_and_closed_with_a_reason(
+    admin: Site,
+) -> None:
+    await admin.ledger.apply(run_of(1, 1))
+    await worked(admin, 1)
+    [entry] = await admin.ledger.entries(1)
+    lost = Difference("absent", entry["id"], entry["number"])
+    now = entry["received_at"]
+    outcome = keeping.Outcome("sql", now, now, (lost,), (), ("stock: <b>no</b> answer",), 1, 0)
+    await admin.ledger.put(lambda connection, at: keeping.keep(connection, at, outcome))
+    async with admin.person("vera") as vera:
+        seen = await vera.get("/reconciliation")
+        assert "Open findings: 1" in seen
+        assert f"scanpost bridge replay {entry['number']}" in seen
+        assert "Not read: stock: <b>no</b> answer" in seen
+        assert "backlog 0" in seen
+        assert "It is right as it is" not in seen
+    async with admin.person("olga") as olga:
+        await olga.get("/reconciliation")
+        await olga.post("/reconciliation/1/close", why=" ")
+        assert olga.status == 400
+        await olga.get("/reconciliation")
+        seen = await olga.post("/reconciliation/1/close", why="booked by hand")
+        assert "Finding 1 is closed" in seen
+        assert "Nothing differs" in seen
+        assert "olga booked by hand" in seen
+        await olga.post("/reconciliation/1/close", why="again")
+        assert olga.status == 404
