@@ -122,8 +122,8 @@ class Sheet:
                 problems.add(self.name, line, f"{column} must not be empty")
                 sound = False
             elif value and (len(value) > MAX_VALUE or not value.isprintable()):
-                text = f"{column} has a line break or the like, or more than {MAX_VALUE} characters"
-                problems.add(self.name, line, text)
+                text = "a line break, a no-break space or the like, or more than"
+                problems.add(self.name, line, f"{column} has {text} {MAX_VALUE} characters")
                 sound = False
         return sound
 

@@ -74,8 +74,9 @@ def test_a_value_in_quotes_may_hold_the_separator() -> None:
         ),
         (b"sku,code\nA,1,2\n", "items.csv:2: there are more values than columns"),
         (b'sku,code\nA,1\nB,"2\n', "items.csv:2: a quote after this line is not closed"),
-        (b'sku,code\nA,"1\n2"\n', "items.csv:3: code has a line break or the like"),
-        (b"sku,code\nA," + b"1" * 129, "items.csv:2: code has a line break or the like, or more"),
+        (b'sku,code\nA,"1\n2"\n', "items.csv:3: code has a line break, a no-break space"),
+        ("sku,code\nA\u00a0B,1\n".encode(), "items.csv:2: sku has a line break, a no-break space"),
+        (b"sku,code\nA," + b"1" * 129, "items.csv:2: code has a line break, a no-break"),
         (b"sku,code\nA,\n", "items.csv:2: code must not be empty while the item is active"),
         (b"gtin,code\n4.00638E+12,1\n", "items.csv:2: gtin: a spreadsheet has rounded it"),
         (b'gtin,code\n"4,0064E+12",1\n', "items.csv:2: gtin: a spreadsheet has rounded it"),
@@ -217,6 +218,10 @@ def test_a_place_that_is_nobody_s_is_found(rows: str, says: str) -> None:
         (
             '[warehouse.A]\nstations = ["Bench"]\n',
             "mapping.toml:2: warehouse.A.stations: 'Bench' is no station",
+        ),
+        (
+            '[warehouse.A]\nstations = ["a/b", "bench\\n"]\n',
+            "mapping.toml:2: warehouse.A.stations: 'bench\\n' is no station",
         ),
         (
             '[warehouse.A]\nstations = ["x"]\n[warehouse.B]\nstations = ["x"]\n',

@@ -203,6 +203,12 @@ def test_a_form_can_be_for_some_types_and_kinds_only() -> None:
     assert mapped(mapping, other) is other
 
 
+def test_a_number_too_long_for_a_pattern_fits_none() -> None:
+    mapping = tables("[[document]]\npattern = \"(?P<number>A*)\"\nkind = 'so'")
+    assert mapped(mapping, receipt("A" * 64)).documents[0].kind == "so"
+    assert mapped(mapping, receipt("A" * 65)).documents[0].kind == "po"
+
+
 def test_a_number_that_fits_nothing_can_be_refused() -> None:
     mapping = tables('[unmapped]\ndocuments = "refuse"\n' + PATTERNS)
     assert mapped(mapping, receipt("BEST-1")).documents[0].number == "PO1"
@@ -256,6 +262,18 @@ ROWS = (
 def test_the_row_that_says_most_names_the_place(gateway: str, place: str | None, erp: str) -> None:
     event = Receipt(lines=lines(), to_location=place)
     assert mapped(tables(PLACES, locations=ROWS), event, gateway=gateway).to_location == erp
+
+
+def test_a_station_may_work_in_another_warehouse_than_its_gateway() -> None:
+    rules = """
+    [warehouse.A]
+    stations = ["dock-1/*"]
+    location = "A"
+    [warehouse.B]
+    stations = ["dock-1/bench"]
+    location = "B"
+    """
+    assert mapped(tables(rules), receipt()).to_location == "B"
 
 
 def test_a_place_without_a_row_can_be_refused() -> None:

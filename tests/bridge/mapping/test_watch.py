@@ -92,6 +92,23 @@ async def test_a_file_that_ends_within_a_line_is_waited_for(desk: Desk) -> None:
     assert await desk.looks(1 + int(CUT_S / 2.0)) == "500", "an editor that ends no file"
 
 
+async def test_a_file_that_changes_while_it_is_read_is_no_version(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = folder.contents
+
+    def slowly(place: Path) -> dict[str, bytes]:
+        found = contents(place)
+        monkeypatch.undo()
+        desk.write("items.csv", "sku,code\nA,200\nB,2\n")
+        return found
+
+    desk.write("items.csv", "sku,code\nA,20\n")
+    monkeypatch.setattr(folder, "contents", slowly)
+    assert await desk.looks(2) == "1", "what was read is half of two files"
+    assert await desk.looks(2) == "200"
+
+
 async def test_a_broken_edit_is_refused_and_the_tables_before_hold(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
