@@ -11,7 +11,7 @@ import re
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +126,10 @@ class Binder:
                     "document": now.documents,
                     "location": now.locations,
                 }
-                for each in (*self._staged(), page):
+                # Closed, whatever happens: a statement that is not over would keep the file open.
+                with contextlib.closing(self._staged()) as staged:
+                    pages = [*staged, page]
+                for each in pages:
                     found = self._write(each, found, counts)
                 self._connection.execute("DELETE FROM staged")
                 now = now.model_copy(
@@ -196,7 +199,7 @@ class Binder:
             (standing.model_dump_json(),),
         )
 
-    def _staged(self) -> Iterator[Page]:
+    def _staged(self) -> Generator[Page, None, None]:
         for (body,) in self._connection.execute("SELECT body FROM staged ORDER BY upto"):
             yield Page.model_validate_json(body)
 
