@@ -48,7 +48,6 @@ class Comparison:
 
     def __init__(
         self,
-        found: Iterable[Found],
         *,
         whole: bool,
         settled_before: datetime,
@@ -57,7 +56,6 @@ class Comparison:
         """Take a reading.
 
         Args:
-            found: the documents, in any order; the same one may come twice.
             whole: whether the reading came to its end.
             settled_before: when an entry must have been decided to be judged.
             tolerance: by how much quantities may differ.
@@ -65,32 +63,38 @@ class Comparison:
         self._whole = whole
         self._settled_before = settled_before
         self._tolerance = tolerance
-        self._of: dict[str, dict[str, Found]] = defaultdict(dict)
-        users: dict[str, set[str]] = defaultdict(set)
-        for row in found:
-            self._of[row.reference][row.document] = row
-            users[row.document].add(row.reference)
-        self._shared = {name: refs for name, refs in users.items() if len(refs) > 1}
-        self._members: dict[str, dict[str, Known]] = defaultdict(dict)
-        self._unmet = set(self._of)
+        self._of: dict[str, tuple[Found, ...]] = {}
+        self._user: dict[str, str] = {}
+        self._shared: dict[str, set[str]] = {}
+        self._members: dict[str, dict[str, tuple[Known, Found]]] = defaultdict(dict)
         self.judged: set[str] = set()
         """Ids of which it can be said whether something differs."""
 
+    def take(self, found: Iterable[Found]) -> None:
+        """Take documents in, in any order; of one that comes twice the later is believed."""
+        for row in found:
+            others = self._of.get(row.reference, ())
+            kept = tuple(each for each in others if each.document != row.document)
+            self._of[row.reference] = (*kept, row)
+            user = self._user.setdefault(row.document, row.reference)
+            if user != row.reference:
+                self._shared.setdefault(row.document, {user}).add(row.reference)
+
     @property
     def unmet(self) -> Set[str]:
-        """Ids the ERP shows that no entry was given for."""
-        return self._unmet
+        """Ids the ERP shows that no entry was given for yet."""
+        return self._of.keys()
 
     def meet(self, known: Known) -> list[Difference]:
-        """Hold one entry against what was read of it."""
-        self._unmet.discard(known.reference)
+        """Hold one entry, that was not met before, against what was read of it."""
+        rows = self._of.pop(known.reference, ())
         if (
             known.decided_at is None
             or known.state not in ("posted", "dead")
             or known.decided_at > self._settled_before
         ):
             return []
-        mine = _Shown(known, sorted(self._of.get(known.reference, {}).values(), key=_age))
+        mine = _Shown(known, sorted(rows, key=_age))
         certain = self._whole and known.due
         found = list(mine.dead() if known.state == "dead" else mine.posted(certain=certain))
         if not certain:
@@ -98,7 +102,7 @@ class Comparison:
         self.judged.add(known.reference)
         for row in mine.booked:
             if row.document in self._shared:
-                self._members[row.document][known.reference] = known
+                self._members[row.document][known.reference] = known, row
         if not found and known.state == "posted" and not known.undone:
             found = self._measured(mine)
         return found
@@ -139,9 +143,9 @@ class Comparison:
             if members.keys() != references:
                 self.judged -= references
                 continue
-            entries = sorted(members.values(), key=lambda each: each.number)
+            pairs = sorted(members.values(), key=lambda pair: pair[0].number)
+            entries, rows = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
             ours = [each.quantity for each in entries if each.quantity is not None]
-            rows = [self._of[each.reference][name] for each in entries]
             theirs = _amounts(rows)
             if len(ours) < len(entries) or theirs is None or any(each.undone for each in entries):
                 continue
@@ -158,8 +162,8 @@ class Comparison:
         What is booked under such an id may be of another ledger that writes into the same ERP, and
         so may a draft that was made since `before`.
         """
-        for reference in sorted(self._unmet):
-            rows = sorted(self._of[reference].values(), key=_age)
+        for reference in sorted(self._of):
+            rows = sorted(self._of[reference], key=_age)
             drafts = [
                 row for row in rows if row.state == "draft" and (row.at is None or row.at <= before)
             ]

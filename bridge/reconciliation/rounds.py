@@ -6,7 +6,7 @@ is read a second time before anybody is told: pages of an ERP that works meanwhi
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -36,6 +36,8 @@ MOST_DOCUMENTS = 200_000
 """Documents of the ERP that are read: a week of a busy house, some 150 MB while it goes on."""
 MOST_MOVES = 50_000
 """Postings between two readings of stock, some 50 MB: a day of a busy house."""
+AT_ONCE = 1_000
+"""Documents taken in before others have their turn: some milliseconds."""
 READ_WITHIN = 1_800.0
 """Seconds for one reading of the ERP."""
 SKEW = timedelta(days=1)
@@ -116,6 +118,8 @@ class _Round:
         async def collect(source: Source) -> bool:
             async for row in source.booked(self._outcome.since - SKEW):
                 rows.append(row)
+                if len(rows) % AT_ONCE == 0:
+                    await asyncio.sleep(0)  # a source that has a page at hand waits for nothing
                 if len(rows) > MOST_DOCUMENTS:
                     raise TooMuch(f"more than {MOST_DOCUMENTS} documents: say fewer days")
             return True
@@ -124,14 +128,14 @@ class _Round:
         return rows, bool(whole)
 
     async def _compare(
-        self, found: Iterable[Found], *, whole: bool, only: Collection[str] | None = None
+        self, found: Sequence[Found], *, whole: bool, only: Collection[str] | None = None
     ) -> tuple[Comparison, list[Difference]]:
         comparison = Comparison(
-            found,
-            whole=whole,
-            settled_before=self._settled_before,
-            tolerance=self._table.tolerance,
+            whole=whole, settled_before=self._settled_before, tolerance=self._table.tolerance
         )
+        for start in range(0, len(found), AT_ONCE):
+            comparison.take(found[start : start + AT_ONCE])
+            await asyncio.sleep(0)
         window = Window(self._outcome.since, self._target.can)
         undone = await self._ledger.ask(partial(entries.undone, since=window.since))
         window = replace(window, undone=undone)

@@ -198,7 +198,8 @@ def history_of(steps: list[int | Callable[[History], None]]) -> History:
 def compared(
     history: History, found: list[Found], *, whole: bool = True
 ) -> tuple[Comparison, list[Difference]]:
-    comparison = Comparison(found, whole=whole, settled_before=SETTLED)
+    comparison = Comparison(whole=whole, settled_before=SETTLED)
+    comparison.take(found)
     differences = [each for known in history.entries for each in comparison.meet(known)]
     differences += comparison.grouped()
     differences += comparison.strangers(NOW - timedelta(days=1))
