@@ -3,7 +3,8 @@
 import json
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -225,12 +226,9 @@ class Office(ABC):
 
     def lines(self, order: Values, done: str | None) -> list[OrderLine]:
         """Return the lines of a document that are of an item."""
-        try:
+        with as_expected(self.forms.who):
             rows = [row for row in items_of(order) if row.get("item_code")]
             return [OrderLine.read(row, done) for row in rows]
-        except _WRONG as error:
-            why = f"{self.forms.who}'s answer is not as expected: {error!r}"[:MAX_TEXT]
-            raise Stopped(TryLater(why, SETTING_WRONG)) from None
 
     async def known(self, goods: Iterable[Goods]) -> list[Known]:
         """Look up items, which must be kept in the unit they were scanned in."""
@@ -240,6 +238,12 @@ class Office(ABC):
             if article.unit != each.unit:
                 text = f"{each} is kept in {article.unit}, not in {each.unit}"
                 raise Stopped(Refused("contract", text))
+            if article.lots and each.lot is None:
+                text = f"{self.forms.who} takes {each} with a lot only"
+                raise Stopped(Refused("lot_required", text))
+            if article.serials and len(each.serials) != each.quantity:
+                text = f"{self.forms.who} takes {each} with a serial number for each piece only"
+                raise Stopped(Refused("lot_required", text))
             found.append(Known(each, article))
         return found
 
@@ -304,6 +308,16 @@ class Office(ABC):
             said = f"{self.forms.who} answered {answer.status}, not as expected: {error!r}"
             why = f"{said}: {answer.text}"[:MAX_TEXT]
             raise Stopped(Unknown(why) if writes else TryLater(why, SETTING_WRONG)) from None
+
+
+@contextmanager
+def as_expected(who: str) -> Iterator[None]:
+    """Turn what was read and is not as expected into `Stopped`."""
+    try:
+        yield
+    except _WRONG as error:
+        why = f"{who}'s answer is not as expected: {error!r}"[:MAX_TEXT]
+        raise Stopped(TryLater(why, SETTING_WRONG)) from None
 
 
 def written(body: Values) -> str:

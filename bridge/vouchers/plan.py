@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
@@ -41,6 +42,8 @@ class Goods:
     unit: str
     lot: str | None = None
     serials: tuple[str, ...] = ()
+    expiry: date | None = None
+    """Of the lot, where a label says it."""
 
     def __str__(self) -> str:
         return self.item.sku or f"GTIN {self.item.gtin}"
@@ -258,8 +261,7 @@ def _goods(
     lines: Iterable[Line], settings: VoucherSettings, *, zero: bool = False
 ) -> tuple[Goods, ...]:
     """Add up the lines of one item and lot. What is nothing is left out, but for a count."""
-    sums: dict[tuple[Item, str, str | None], Decimal] = {}
-    serials: dict[tuple[Item, str, str | None], list[str]] = {}
+    labels: dict[tuple[Item, str, str | None], list[Line]] = {}
     for line in lines:
         unit = settings.units.get(line.quantity.unit)
         if unit is None:
@@ -268,16 +270,18 @@ def _goods(
         # The house's own name wins: a GTIN is of one pack of an item, a SKU of all of them
         item = Item(sku=line.item.sku) if line.item.sku else line.item
         key = (item, unit, line.lot if settings.lots else None)
-        sums[key] = sums.get(key, Decimal(0)) + line.quantity.value
-        if settings.lots and line.serial:
-            serials.setdefault(key, []).append(line.serial)
-    for (item, _, _), quantity in sums.items():
-        _check_exact(item, quantity, settings.decimals)
-    return tuple(
-        Goods(key[0], quantity, key[1], key[2], tuple(serials.get(key, ())))
-        for key, quantity in sums.items()
-        if quantity or zero
-    )
+        labels.setdefault(key, []).append(line)
+    goods = [_added_up(*key, mine) for key, mine in labels.items()]
+    for each in goods:
+        _check_exact(each.item, each.quantity, settings.decimals)
+    return tuple(each for each in goods if each.quantity or zero)
+
+
+def _added_up(item: Item, unit: str, lot: str | None, labels: list[Line]) -> Goods:
+    quantity = sum((label.quantity.value for label in labels), Decimal(0))
+    serials = tuple(label.serial for label in labels if label.serial)
+    expiries = [label.expiry for label in labels if label.expiry and lot]
+    return Goods(item, quantity, unit, lot, serials, min(expiries, default=None))
 
 
 def _check_exact(item: Item, quantity: Decimal, decimals: int) -> None:

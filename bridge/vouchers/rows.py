@@ -18,6 +18,10 @@ class Article:
 
     code: str
     unit: str
+    lots: bool = False
+    """Whether every movement must name a lot."""
+    serials: bool = False
+    """Whether every movement must name its serial numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,11 @@ class Known:
             "qty": number(self.goods.quantity),
             "uom": self.article.unit,
         }
-        if self.goods.lot or self.goods.serials:
+        if self.article.lots or self.article.serials:
             row["use_serial_batch_fields"] = 1
-        if self.goods.lot:
+        if self.article.lots:
             row["batch_no"] = self.goods.lot
-        if self.goods.serials:
+        if self.article.serials:
             row["serial_no"] = "\n".join(self.goods.serials)
         return row
 
@@ -96,7 +100,7 @@ def take(goods: Sequence[Known], lines: Sequence[OrderLine], order: str) -> list
         mine = [line for line in lines if line.item == known.article.code]
         if not mine:
             return Refused("unknown_sku", f"{order} has no line for {known.goods}")
-        if known.goods.serials and len(mine) > 1:
+        if known.article.serials and len(mine) > 1:
             text = f"{order} has several lines for {known.goods}, whose serial numbers are of one"
             return Refused("unsupported", text)
         for line in mine:
@@ -135,3 +139,12 @@ def row_of(taken: Take, fields: tuple[str, str], order: str, warehouse: str) -> 
 def all_owed(lines: Iterable[OrderLine], items: Mapping[str, Known]) -> list[Take]:
     """Return all that an order still owes. Pure."""
     return [Take(items[line.item], line.owed, line) for line in lines if line.owed > 0]
+
+
+def exact(quantity: object, decimals: int) -> Decimal:
+    """Return a quantity as it was meant, where binary fractions were added up.
+
+    >>> exact(Decimal("0.30000000000000004"), 3)
+    Decimal('0.300')
+    """
+    return round(Decimal(str(quantity or 0)), decimals)

@@ -1,16 +1,15 @@
 """What only lambda-erp does its way: counts as differences, assemblies in two vouchers, cost."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bridge.http import MAX_TEXT, SETTING_WRONG, Stopped
-from bridge.outcome import Refused, TryLater
+from bridge.http import Stopped
+from bridge.outcome import Refused
 from bridge.vouchers.forms import Part
-from bridge.vouchers.office import Filled, Office
+from bridge.vouchers.office import Filled, Office, as_expected
 from bridge.vouchers.plan import Assembled, Counted, number
-from bridge.vouchers.rows import Known, Values
+from bridge.vouchers.rows import Known, Values, exact
 
 OUT, IN = Part("Stock Entry", "-OUT"), Part("Stock Entry", "-IN")
 PENNY = Decimal("0.01")
@@ -101,22 +100,3 @@ class LambdaOffice(Office):
                 )
                 for row in answer["rows"]
             ]
-
-
-def exact(quantity: object, decimals: int) -> Decimal:
-    """Return a quantity as it was meant: lambda-erp adds up binary fractions.
-
-    >>> exact(Decimal("0.30000000000000004"), 3)
-    Decimal('0.300')
-    """
-    return round(Decimal(str(quantity or 0)), decimals)
-
-
-@contextmanager
-def as_expected(who: str) -> Iterator[None]:
-    """Turn an answer that is not as expected into `Stopped`."""
-    try:
-        yield
-    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-        why = f"{who}'s answer is not as expected: {error!r}"[:MAX_TEXT]
-        raise Stopped(TryLater(why, SETTING_WRONG)) from None
