@@ -52,7 +52,7 @@ class TestOfSapS4(ConnectorSuite):
 
     name = "sap_s4"
     secrets = (PASSWORD,)
-    many = 36
+    many = 30
     left_out = frozenset({"reversal"})
     more: ClassVar[Mapping[str, Any]] = {}
 
@@ -110,7 +110,7 @@ class TestOfSapS4(ConnectorSuite):
 class TestOfSapS4InBatches(TestOfSapS4):
     """Changes of several items in one changeset, and requests that SAP itself knows again."""
 
-    many = 18
+    many = 12
     more: ClassVar[Mapping[str, Any]] = {"changesets": True, "repeatable": True}
 
 
