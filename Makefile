@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills mutants power prove-lambda-erp rehearse wear worlds format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills mutants power prove-tryton prove-lambda-erp rehearse wear worlds format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -20,6 +20,7 @@ help:
 	@echo "make kills   1,000 SIGKILLs of the bridge: SEED=n"
 	@echo "make prove-lambda-erp  500 transactions into a real lambda-erp, 30 SIGKILLs: SEED=n"
 	@echo "make worlds  simulated worlds with a dozen faults each: WORLDS=n SEED=n"
+	@echo "make prove-tryton    500 transactions into a real Tryton through 30 SIGKILLs: SEED=n MODE=native"
 	@echo "make mutants sixteen ways to break the promise, each of them caught"
 	@echo "make power   1,000 power cuts of the store and as many failing calls: CUTS=n SEED=n"
 	@echo "make wear    bytes and flushes a scan costs the disk, beside a floor"
@@ -36,8 +37,10 @@ demo-tryton: $(VENV)/.demo
 
 setup: $(VENV)/.dev
 
+# Test files at a time; they wait for processes and disks more than they compute.
+JOBS ?= 2
 test: $(VENV)/.dev mosquitto umockdev chromium cc faketime pango
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(or $(TESTS),--numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -155,3 +158,7 @@ rehearse: $(VENV)/.dev mosquitto
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) $(FUZZ)
+
+MODE ?= native
+prove-tryton: $(VENV)/.dev mosquitto
+	$(BIN)/python -m tests.prove.tryton --seed $(SEED) --mode $(MODE)

@@ -17,6 +17,29 @@ hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+_LONG = (
+    "tests/worlds/test_worlds.py",
+    "tests/journeys/test_chaos.py",
+    "tests/power/test_kills.py",
+    "tests/power/test_failures.py",
+    "tests/scanpost/test_rehearse.py",
+    "tests/journeys/",
+    "tests/bridge/test_ledger_stateful.py",
+    "tests/mutants/",
+    "tests/power/",
+)
+"""What takes longest goes first, so that no process ends long after the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; the order within a file stays."""
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(name: str) -> int:
+    return next((at for at, long in enumerate(_LONG) if name.startswith(long)), len(_LONG))
+
+
 @pytest.fixture
 async def mosquitto(tmp_path: Path) -> AsyncIterator[Mosquitto]:
     """A running mosquitto of this test's own."""
