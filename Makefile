@@ -20,7 +20,7 @@ help:
 	@echo "make kills   1,000 SIGKILLs of the bridge: SEED=n"
 	@echo "make prove-lambda-erp  500 transactions into a real lambda-erp, 30 SIGKILLs: SEED=n"
 	@echo "make worlds  simulated worlds with a dozen faults each: WORLDS=n SEED=n"
-	@echo "make prove-tryton    500 transactions into a real Tryton through 30 SIGKILLs: SEED=n MODE=native"
+	@echo "make prove-tryton  500 transactions into a real Tryton, 30 SIGKILLs: SEED=n MODE=native"
 	@echo "make mutants sixteen ways to break the promise, each of them caught"
 	@echo "make power   1,000 power cuts of the store and as many failing calls: CUTS=n SEED=n"
 	@echo "make wear    bytes and flushes a scan costs the disk, beside a floor"

@@ -317,6 +317,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--transactions", type=int, default=500)
     parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--mode", choices=("native",), default="native")
     parser.add_argument("--folder", type=Path, help="keep all that is written here")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as forgotten:

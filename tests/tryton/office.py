@@ -110,6 +110,27 @@ class Office:
         )
         self.press("stock.inventory", count, "confirm")
 
+    def relocate(
+        self, product: str, quantity: float, source: str, target: str, reference: str, state: str
+    ) -> None:
+        """Move goods from one location to another, or have it drafted only."""
+        code = "SELECT id FROM stock_location WHERE code = ?"
+        ends = {
+            "company": self._seeded["company"],
+            "from_location": self._value(code, source),
+            "to_location": self._value(code, target),
+        }
+        move = ends | {
+            "product": self._seeded["products"][product],
+            "quantity": quantity,
+            "unit": self._unit(product),
+        }
+        made = self.make(
+            "stock.shipment.internal", **ends, reference=reference, moves=[["create", [move]]]
+        )
+        for button in ("wait", "assign_try", "do") if state == "done" else ():
+            self.press("stock.shipment.internal", made, button)
+
     def papers(self, reference: object) -> list[tuple[str, int, str]]:
         """Kind, id and state of every document that carries that reference, of whatever kind."""
         found = []
@@ -122,6 +143,19 @@ class Office:
         )
         found += [("stock_inventory", *row) for row in self._rows(counts, f"%{reference}%")]
         return found
+
+    def loose(self, known: set[str]) -> int:
+        """How many documents there are that none of these references accounts for.
+
+        What Tryton itself opens for an order has no reference, and is not counted.
+        """
+        number = 0
+        for kind in PAPERS:
+            references = [row[0] for row in self._rows(f"SELECT reference FROM {kind}")]
+            number += sum(bool(each) and known.isdisjoint(each.split()) for each in references)
+        notes = "SELECT message FROM ir_note WHERE resource = 'stock.inventory,' || i.id"
+        counts = self._rows(f"SELECT ({notes}) FROM stock_inventory i")
+        return number + sum(row[0] not in known for row in counts)
 
     def drafts(self) -> int:
         """How many counts are not booked."""

@@ -286,6 +286,19 @@ class Server:
             self._process.wait(STOP_WITHIN)
             self._process = None
 
+    def kill_worker(self) -> None:
+        """SIGKILL the worker; the server starts another."""
+        assert self._process is not None
+        parent = self._process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        for child in map(int, children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Return when it takes connections."""
+        self._wait()
+
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
 
