@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from bridge import commands, config, first_day
+from bridge import commands, config, first_day, login
 from bridge.errors import BridgeError, ConfigError
 from bridge.web import commands as pages
 from runtime import logs
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("check", help="check the configuration")
     commands.add_commands(actions)
     first_day.add_commands(actions)
+    login.add_commands(actions)
     pages.add_commands(actions)
     for action in actions.choices.values():
         action.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")

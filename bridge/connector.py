@@ -10,7 +10,8 @@ A connector, `bridge/connectors/<name>.py` or a folder of that name, has
 - `read(config)`: optional; an async context manager that yields a `Source`;
 - `moves(transaction, config)`: optional, pure; what booking it adds to stock levels, as tuples of
   item, place, unit and quantity, which is None where only the ERP can say. Without it
-  reconciliation goes by what the transaction itself names.
+  reconciliation goes by what the transaction itself names;
+- `consent(config)`: optional; what a person agrees to once, for `scanpost bridge login`.
 
 What a connector sends and hears it also tells `bridge.wire`, secrets left out.
 """

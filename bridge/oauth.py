@@ -13,23 +13,18 @@ one refresh at a time, whichever process of the bridge makes it.
 Where a vendor changes the refresh token with each use, the new one is lost when its answer is, or
 when the machine dies before it is on disk. The file keeps the old token until the new one is
 durable, and whoever comes next tries the old one again. That works for as long as the vendor still
-takes it: Xero for 30 minutes; Intuit gives the same one out for about a day, and names no time for
-the one before. After that a person logs in again: `scanpost bridge login`.
+takes it: Xero for 30 minutes; Intuit changes it about once a day, as its users report, and names no
+time for the one before. After that a person logs in again: `scanpost bridge login`.
 
 Source: RFC 6749 2.3.1, 4.4, 5, 6; RFC 7523 2.2; Xero's staff on its forum for the 30 minutes.
 """
 
 import asyncio
-import contextlib
-import fcntl
-import json
 import logging
-import os
 import re
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,21 +34,15 @@ from urllib.parse import quote_plus, urlencode
 from bridge import wire
 from bridge.http import MAX_TEXT, SETTING_WRONG, Answer, Http, Stopped, read_secret
 from bridge.outcome import TryLater
+from bridge.tokens import TokenFile, Tokens, is_token
 from runtime import logs
 
 log = logging.getLogger(__name__)
 
-EARLY = timedelta(seconds=60)
-"""A token is replaced so long before its end: a request must not outlive it on the way."""
 LIFETIME = 600.0
 """Seconds a token counts for where the vendor does not say; RFC 6749 5.1 only recommends it."""
-LOCK_WITHIN = 90.0
-"""Seconds to wait for another process that refreshes: longer than any request of its."""
-MAX_TOKEN = 16_384
-"""Characters of a token: those that carry claims reach some 2,000."""
 
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +87,16 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """What an authorization server gave. Aware UTC times."""
+class Consent:
+    """What a person is asked for, once, by `bridge.login`. A connector's `consent(config)`."""
 
-    access: str = field(repr=False)
-    until: datetime
-    """When `access` ends."""
-    refresh: str | None = field(default=None, repr=False)
-
-    def is_fresh(self, now: datetime) -> bool:
-        """Whether `access` can still be used for a request that starts now."""
-        return bool(self.access) and now < self.until - EARLY
+    app: App
+    authorize_url: str
+    """Where the vendor asks."""
+    scope: str
+    tokens_file: Path
+    tell: "Callable[[Login, Mapping[str, str]], Awaitable[list[str]]]"
+    """Says what the person must know for the configuration, from what the vendor sent back."""
 
 
 async def ask(http: Http, app: App, fields: Mapping[str, str]) -> Tokens:
@@ -135,10 +123,10 @@ async def ask(http: Http, app: App, fields: Mapping[str, str]) -> Tokens:
     access, seconds, refresh = (
         said.get(name) for name in ("access_token", "expires_in", "refresh_token")
     )
-    if not answer.ok or not _is_token(access):
+    if not answer.ok or not is_token(access):
         raise Stopped(_declined(app, answer, said))
     lifetime = timedelta(seconds=min(_seconds(seconds), 86_400.0))
-    return Tokens(str(access), asked + lifetime, str(refresh) if _is_token(refresh) else None)
+    return Tokens(str(access), asked + lifetime, str(refresh) if is_token(refresh) else None)
 
 
 def _read(answer: Answer) -> dict[str, Any]:
@@ -147,10 +135,6 @@ def _read(answer: Answer) -> dict[str, Any]:
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_TOKEN and bool(_TOKEN.fullmatch(value))
 
 
 def _seconds(value: object) -> float:
@@ -254,88 +238,6 @@ class ClientCredentials(Login):
         if self._app.scope:
             fields["scope"] = self._app.scope
         return await ask(self._http, self._app, fields)
-
-
-class TokenFile:
-    """The tokens one person agreed to, in a file that only the bridge's user may read.
-
-    A person may also write it by hand: `{"refresh_token": "..."}` is enough.
-    """
-
-    def __init__(self, path: Path, who: str) -> None:
-        self._path = path
-        self._who = who
-
-    def read(self) -> Tokens:
-        """Return what is there now. Raises Stopped, `needs="login"`, where it is of no use."""
-        try:
-            said = json.loads(self._path.read_text("utf-8"))
-            refresh, access = said["refresh_token"], said.get("access_token", "")
-            until = datetime.fromisoformat(said.get("until", "2000-01-01T00:00:00+00:00"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Stopped(self._login(type(error).__name__)) from None
-        if not _is_token(refresh) or until.tzinfo is None or not isinstance(access, str):
-            raise Stopped(self._login("it holds no refresh token"))
-        return Tokens(access, until, refresh)
-
-    def write(self, tokens: Tokens) -> None:
-        """Replace the file, durably and at once. Raises OSError; then the old one is there."""
-        text = json.dumps(
-            {
-                "refresh_token": tokens.refresh,
-                "access_token": tokens.access,
-                "until": tokens.until.isoformat(timespec="seconds"),
-            }
-        )
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        try:
-            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(file, "w", encoding="utf-8") as out:
-                os.fchmod(out.fileno(), 0o600)
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            beside.replace(self._path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        """Keep every other process from refreshing. Raises Stopped where that is impossible."""
-        path = self._path.with_name(f".{self._path.name}.lock")
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            why = f"the tokens for {self._who} cannot be kept in {self._path.parent}: {error}"
-            raise Stopped(TryLater(why[:MAX_TEXT], SETTING_WRONG, "person")) from None
-        try:
-            try:
-                async with asyncio.timeout(LOCK_WITHIN):
-                    await _locked(file)
-            except TimeoutError:
-                why = f"another process refreshes the token for {self._who}"
-                raise Stopped(TryLater(why)) from None
-            yield
-        finally:
-            os.close(file)  # and with it goes the lock
-
-    def _login(self, why: str) -> TryLater:
-        text = f"no login for {self._who} in {self._path} ({why}): run scanpost bridge login"
-        return TryLater(text[:MAX_TEXT], SETTING_WRONG, "login")
-
-
-async def _locked(file: int) -> None:
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        await asyncio.sleep(0.05)  # the kernel tells nobody when a lock is free
 
 
 class Refreshed(Login):

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bridge import oauth
+from bridge import oauth, tokens
 from bridge.http import Http, HttpSettings, Stopped, opened
-from bridge.oauth import App, ClientCredentials, Login, Refreshed, TokenFile, Tokens, ask
+from bridge.oauth import App, ClientCredentials, Login, Refreshed, ask
 from bridge.outcome import Outcome, TryLater, Unknown
+from bridge.tokens import TokenFile, Tokens
 from bridge.wire import recording
 from tests.fakes.authorization import Authorization
 from tests.fakes.vendor import Faults, Vendor
@@ -317,7 +318,7 @@ async def test_a_folder_that_is_not_there_needs_a_person(stage: Stage, tmp_path:
 async def test_a_process_that_hangs_with_the_lock_is_waited_for_only_so_long(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oauth, "LOCK_WITHIN", 0.2)
+    monkeypatch.setattr(tokens, "LOCK_WITHIN", 0.2)
     async with TokenFile(stage.tokens, "x").held():
         outcome = await stopped(stage.refreshed(), stage)
     assert isinstance(outcome, TryLater)
@@ -365,7 +366,7 @@ def test_a_killed_writer_leaves_one_whole_file(tmp_path: Path) -> None:
         f"""
         from datetime import UTC, datetime
         from pathlib import Path
-        from bridge.oauth import TokenFile, Tokens
+        from bridge.tokens import TokenFile, Tokens
         file = TokenFile(Path({str(path)!r}), "x")
         number = 0
         while True:

@@ -115,6 +115,7 @@ class Organisation(Vendor):
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/token", self.server.token),
+            web.get("/connections", self.connections),
             web.get("/api/{table}", self.ask),
             web.get("/api/{table}/{number}", self.ask),
             web.put("/api/{table}", self.create),
@@ -145,6 +146,11 @@ class Organisation(Vendor):
             request.method, path, request.query, dict(request.headers), body
         )
         return None
+
+    async def connections(self, request: web.Request) -> web.StreamResponse:
+        if not self.server.check(request):
+            return self.expired()
+        return web.json_response([{"tenantId": self.tenant, "tenantName": "Bolts Ltd"}])
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
         stopped = self._stopped(request, None)

@@ -19,10 +19,12 @@ from bridge.connectors.quickbooks.bodies import (
 )
 from bridge.connectors.quickbooks.config import Config
 from bridge.http import Http, Stopped, opened
-from bridge.oauth import Login, Refreshed
+from bridge.oauth import Consent, Login, Refreshed
 from bridge.outcome import Outcome, Posted, Refused
 from contract.transactions import Transaction
 
+AUTHORIZE = "https://appcenter.intuit.com/connect/oauth2"
+SCOPE = "com.intuit.quickbooks.accounting"
 COUNTED = "counted"
 """The reason of an adjustment that a count makes."""
 LONGEST = timedelta(days=30)
@@ -192,6 +194,15 @@ def calls(transaction: Transaction, config: Config) -> list[Call]:
 def login_of(http: Http, config: Config) -> Login:
     """Return the way into the company."""
     return Refreshed(http, config.app, config.tokens_file)
+
+
+def consent(config: Config) -> Consent:
+    """Return what a person is to agree to."""
+
+    async def tell(login: Login, reply: Mapping[str, str]) -> list[str]:
+        return [f'company = "{reply.get("realmId", "")}"']
+
+    return Consent(config.app, AUTHORIZE, SCOPE, config.tokens_file, tell)
 
 
 @asynccontextmanager

@@ -80,7 +80,12 @@ class Books:
     @property
     def _headers(self) -> Mapping[str, str]:
         tenant = self._config.tenant
-        return {} if tenant is None else {"xero-tenant-id": str(tenant)}
+        if tenant is not None:
+            return {"xero-tenant-id": str(tenant)}
+        if self._config.tokens_file is not None:
+            why = "which organisation? scanpost bridge login lists them; set tenant"
+            raise Stopped(TryLater(why, SETTING_WRONG, "person"))
+        return {}
 
 
 def rows_of(answer: Answer, collection: str, *, writes: bool) -> list[dict[str, Any]]:

@@ -27,7 +27,8 @@ class Config(Settings):
     """File the bridge keeps the login of a person in, which `scanpost bridge login` makes; None for
     a custom connection, which is paid for, belongs to one organisation and needs no person."""
     tenant: UUID | None = None
-    """The organisation, which a login may have several of; a custom connection needs none."""
+    """The organisation, of those the login has: `scanpost bridge login` lists them. A custom
+    connection needs none."""
     bills: Literal["DRAFT", "SUBMITTED", "AUTHORISED"] = "DRAFT"
     """What a receipt's bill is made as. Xero counts the goods once it is authorised."""
     invoices: Literal["DRAFT", "SUBMITTED", "AUTHORISED"] = "DRAFT"
@@ -51,8 +52,6 @@ class Config(Settings):
     def _authorised_is_due(self) -> "Config":
         if "AUTHORISED" in (self.bills, self.invoices) and self.due_days is None:
             raise ValueError("Xero wants to know when an authorised document is due: due_days")
-        if self.tokens_file is not None and self.tenant is None:
-            raise ValueError("a login may have several organisations: tenant")
         return self
 
     def account(self, reason: str) -> str | None:

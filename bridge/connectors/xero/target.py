@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from yarl import URL
+
 from bridge.bookkeeping import Adjust, Against, Found, Goods, Plan, Unfit, differences, plan
 from bridge.connector import Call, Connector
 from bridge.connectors.xero.api import PLACES, Books, Collection, body_of, quoted
@@ -21,10 +23,12 @@ from bridge.connectors.xero.bodies import (
 )
 from bridge.connectors.xero.config import Config
 from bridge.http import Http, Stopped, opened
-from bridge.oauth import ClientCredentials, Login, Refreshed
+from bridge.oauth import ClientCredentials, Consent, Login, Refreshed
 from bridge.outcome import Outcome, Posted, Refused
 from contract.transactions import Transaction
 
+AUTHORIZE = "https://login.xero.com/identity/connect/authorize"
+SCOPE = "offline_access accounting.transactions accounting.settings.read"
 COUNTED = "counted"
 """The reason of an adjustment that a count makes."""
 
@@ -203,6 +207,24 @@ def login_of(http: Http, config: Config) -> Login:
     if config.tokens_file is None:
         return ClientCredentials(http, config.app)
     return Refreshed(http, config.app, config.tokens_file)
+
+
+def consent(config: Config) -> Consent | None:
+    """Return what a person is to agree to; None for a custom connection, which needs nobody."""
+    if config.tokens_file is None:
+        return None
+    connections = str(URL(config.url).with_path("/connections"))
+
+    async def tell(login: Login, reply: Mapping[str, str]) -> list[str]:
+        answer = await login.call("GET", connections, writes=False)
+        said = answer.json() if answer.ok else []
+        return [
+            f'tenant = "{row.get("tenantId")}"  # {row.get("tenantName")}'
+            for row in said
+            if isinstance(row, dict)
+        ]
+
+    return Consent(config.app, AUTHORIZE, SCOPE, config.tokens_file, tell)
 
 
 @asynccontextmanager

@@ -297,7 +297,6 @@ def test_adjustments_without_an_account_are_refused(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"bills": "AUTHORISED", "due_days": None}, "due_days"),
-        ({"tenant": None}, "several organisations"),
         ({"adjustment_account": "no account"}, "adjustment_account"),
         ({"timezone": "Nowhere"}, "no time zone"),
     ],
@@ -447,6 +446,14 @@ async def test_a_login_without_this_organisation_waits_for_a_person(tmp_path: Pa
     assert isinstance(outcome, TryLater)
     assert outcome.after is not None
     assert "AuthenticationUnsuccessful" in outcome.why
+
+
+async def test_without_an_organisation_nothing_is_asked_of_any(tmp_path: Path) -> None:
+    async with opened(tmp_path, tenant=None) as (vendor, config):
+        outcome = await delivered(config, RECEIPT)
+        assert not [each for each in vendor.seen if each.path != "/token"]
+    assert isinstance(outcome, TryLater)
+    assert outcome.needs == "person"
 
 
 async def test_a_custom_connection_needs_no_person_and_no_tenant(tmp_path: Path) -> None:
