@@ -25,7 +25,7 @@ class ReconciliationTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    every: Annotated[Seconds, Field(ge=5.0, le=86_400.0)] | None = None
+    every: Annotated[Seconds, Field(ge=1.0, le=86_400.0)] | None = None
     """Seconds between two rounds."""
     at: Annotated[tuple[TimeOfDay, ...], Field(max_length=24)] = ()
     """Times of day, in the office's time; beside `every`, or instead of it."""

@@ -206,9 +206,9 @@ async def _uptime(connection: AsyncConnection, since: datetime, until: datetime)
         alive, target = seen.get(hour, (0, 0))
         # Of the hour it was first started in, only what it was there for can be asked of it.
         whole = alive if hour == begun else min(_HOUR_S, int((until - hour).total_seconds()))
-        observed += max(whole, alive)
-        alive_s += alive
-        target_s += target
+        observed += whole
+        alive_s += min(alive, whole)
+        target_s += min(target, whole)
         hour += timedelta(hours=1)
     return [
         _ratio("bridge_availability", alive_s, observed),

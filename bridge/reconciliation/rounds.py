@@ -176,7 +176,7 @@ class _Round:
         """Take for true what both readings say; of the rest nothing can be said this time."""
         said = {_name(each): each for each in first}
         again = {_name(each): each for each in second}
-        self._differences += [said[name] for name in said.keys() & again.keys()]
+        self._differences += [each for name, each in said.items() if name in again]
         self._judged -= {name[1] for name in said.keys() ^ again.keys()}
 
     def _is_known(self, difference: Difference) -> bool:
