@@ -8,7 +8,7 @@ adjustments and counts change the one quantity. What happens between bins it has
 Money is never made up: every price is that of the document the goods belong to.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from decimal import Decimal
@@ -62,7 +62,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    units: tuple[UnitCode, ...] = ("EA", "C62")
+    units: Annotated[tuple[UnitCode, ...], Field(min_length=1)] = ("EA", "C62")
     """Units that mean one of an item as the accounts count it."""
     counted_whole: Annotated[tuple[Text, ...], Field(max_length=1_000)] = ()
     """Places that hold all the stock there is: only these may be counted, since the accounts have
@@ -247,6 +247,29 @@ def taken(goods: Goods, order: Sequence[Open], name: str, *, over: Reason) -> Go
             text = f"{left:f} of {sku} more than {name} has, which is {wanted - left:f}"
             raise Unfit(over, text)
     return tuple(found)
+
+
+def moved(
+    made: Plan | Posted | Refused, settings: Settings, unclear: Container[str] = ()
+) -> list[tuple[str, str, str, Decimal | None]]:
+    """Return what booking a plan adds to what is on hand: item, place, unit, quantity.
+
+    Args:
+        made: the plan.
+        settings: of the target. There is one place, and items are counted in the first unit.
+        unclear: kinds of documents (`Against.what`) that only the system knows the effect of.
+    """
+    unit = settings.units[0]
+    match made:
+        case Against(what=what):
+            sign = -1 if what == "invoice" else 1
+            known = what not in unclear
+            return [(sku, "", unit, sign * each if known else None) for sku, each in made.goods]
+        case Adjust():
+            return [(sku, "", unit, each) for sku, each in made.goods]
+        case Found():
+            return [(sku, "", unit, None) for sku, _ in made.goods]
+    return []
 
 
 def differences(found: Goods, on_hand: dict[str, Decimal]) -> Goods:

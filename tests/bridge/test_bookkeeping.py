@@ -17,6 +17,7 @@ from bridge.bookkeeping import (
     Settings,
     Unfit,
     differences,
+    moved,
     number,
     plan,
     taken,
@@ -155,6 +156,19 @@ def test_more_than_there_is_is_refused(sku: str, value: str, code: str) -> None:
     with pytest.raises(Unfit) as unfit:
         taken(((sku, Decimal(value)),), ORDER, "P1", over="over_receipt")
     assert unfit.value.refused.code == code
+
+
+def test_what_is_booked_moves_the_one_stock_there_is() -> None:
+    bill = planned(Receipt(lines=(goods(),), documents=named("P1"), to_location="A-01"))
+    parcel = (Package(tracking="1Z1"),)
+    invoice = planned(Shipment(packages=parcel, lines=(goods(),), documents=named("1", kind="so")))
+    less = planned(Adjustment(lines=(goods(),), direction="decrease", reason="broken"))
+    count = planned(Count(lines=(goods(),), location="ALL"))
+    moves = [moved(made, HOUSE, ["credit"]) for made in (bill, invoice, less, count)]
+    assert [each for [(_, _, _, each)] in moves] == [2, -2, -2, None]
+    assert moves[0] == [("BOLT-8", "", "EA", Decimal(2))]
+    assert moved(bill, HOUSE, ["bill"]) == [("BOLT-8", "", "EA", None)]
+    assert not moved(Posted(""), HOUSE)
 
 
 def test_a_difference_of_nothing_is_none() -> None:

@@ -18,7 +18,7 @@ from bridge.bookkeeping import BOOKS, LIMITS
 from bridge.connector import Capabilities
 from bridge.connectors.quickbooks.config import Config
 from bridge.connectors.quickbooks.source import read
-from bridge.connectors.quickbooks.target import calls, connect, consent, document, probe
+from bridge.connectors.quickbooks.target import calls, connect, consent, document, moves, probe
 
 CAPABILITIES = Capabilities(
     evidence="vendor-contract",
@@ -35,4 +35,14 @@ CAPABILITIES = Capabilities(
     ),
 )
 
-__all__ = ["CAPABILITIES", "Config", "calls", "connect", "consent", "document", "probe", "read"]
+__all__ = [
+    "CAPABILITIES",
+    "Config",
+    "calls",
+    "connect",
+    "consent",
+    "document",
+    "moves",
+    "probe",
+    "read",
+]

@@ -1,14 +1,11 @@
 """The reading side: items, open orders and estimates, stock, what was booked."""
 
-import logging
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
-
-from pydantic import ValidationError
 
 from bridge.connector import Found, Stock
 from bridge.connectors.quickbooks.api import MOST, Company, Entity, amount, quoted
@@ -17,9 +14,8 @@ from bridge.connectors.quickbooks.config import Config
 from bridge.connectors.quickbooks.target import login_of
 from bridge.errors import SourceFailed
 from bridge.http import Stopped, opened
+from bridge.records import record
 from contract.reference import DocumentLine, DocumentRecord, ItemRecord, LocationRecord
-
-log = logging.getLogger(__name__)
 
 MAX_PAGES = 200
 """Pages of one question: two hundred thousand rows, more than a company of QuickBooks may have."""
@@ -38,9 +34,9 @@ class QuickBooksSource:
         """Yield every active item that has a SKU and is goods."""
         async for row in self._goods():
             name = str(row.get("FullyQualifiedName") or row.get("Name") or "")
-            record = _record(ItemRecord, sku=row[self._config.item_by], name=name[:200])
-            if record is not None:
-                yield record
+            found = record(ItemRecord, sku=row[self._config.item_by], name=name[:200])
+            if found is not None:
+                yield found
 
     async def documents(self) -> AsyncIterator[DocumentRecord]:
         """Yield open purchase orders, and estimates that were not closed or rejected."""
@@ -51,9 +47,9 @@ class QuickBooksSource:
             async for row in self._pages(of.goes_by):
                 if (row.get("POStatus") or row.get("TxnStatus")) in of.ended:
                     continue
-                record = self._document(kind, row, of.line, skus)
-                if record is not None:
-                    yield record
+                found = self._document(kind, row, of.line, skus)
+                if found is not None:
+                    yield found
 
     async def locations(self) -> AsyncIterator[LocationRecord]:
         """Yield nothing: QuickBooks Online has none."""
@@ -96,18 +92,17 @@ class QuickBooksSource:
             if sku is not None:
                 quantity = amount(said.get("Qty")) or Decimal(0)
                 name = str(line.get("Id"))
-                lines.append(_record(DocumentLine, line=name, sku=sku, quantity=quantity))
+                lines.append(record(DocumentLine, line=name, sku=sku, quantity=quantity))
         if None in lines or not lines:
             return None
         partner = row.get("VendorRef") or row.get("CustomerRef") or {}
-        record: DocumentRecord | None = _record(
+        return record(
             DocumentRecord,
             document=kind,
             number=row.get("DocNumber"),
             partner=str(partner.get("name") or "")[:200],
             lines=tuple(lines),
         )
-        return record
 
     async def _pages(self, entity: Entity, where: str = "") -> AsyncIterator[dict[str, Any]]:
         try:
@@ -150,15 +145,6 @@ def _time(said: object) -> datetime | None:
     except ValueError:
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _record(model: type[Any], **said: Any) -> Any:
-    try:
-        return model.model_validate(said)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        log.warning("%s %s is not read: %s", model.__name__, said, problem["msg"])
-        return None
 
 
 @asynccontextmanager

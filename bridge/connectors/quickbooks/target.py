@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from bridge.bookkeeping import Adjust, Against, Found, Goods, Plan, Unfit, differences, plan
+from bridge.bookkeeping import Adjust, Against, Found, Goods, Plan, Unfit, differences, moved, plan
 from bridge.connector import Call, Connector
 from bridge.connectors.quickbooks.api import MOST, Company, Entity, asking, body_of, quoted
 from bridge.connectors.quickbooks.bodies import (
@@ -42,6 +43,11 @@ def document(transaction: Transaction, config: Config) -> Plan | Posted | Refuse
             text = "QuickBooks adjusts against an account: set adjustment_account"
             return Refused("unmapped", text)
     return made
+
+
+def moves(transaction: Transaction, config: Config) -> list[tuple[str, str, str, Decimal | None]]:
+    """Return what booking adds to QuickBooks' stock. Pure."""
+    return moved(document(transaction, config), config)
 
 
 class QuickBooks:

@@ -17,7 +17,7 @@ from bridge.bookkeeping import BOOKS, LIMITS
 from bridge.connector import Capabilities
 from bridge.connectors.xero.config import Config
 from bridge.connectors.xero.source import read
-from bridge.connectors.xero.target import calls, connect, consent, document, probe
+from bridge.connectors.xero.target import calls, connect, consent, document, moves, probe
 
 CAPABILITIES = Capabilities(
     evidence="vendor-contract",
@@ -36,4 +36,14 @@ CAPABILITIES = Capabilities(
     ),
 )
 
-__all__ = ["CAPABILITIES", "Config", "calls", "connect", "consent", "document", "probe", "read"]
+__all__ = [
+    "CAPABILITIES",
+    "Config",
+    "calls",
+    "connect",
+    "consent",
+    "document",
+    "moves",
+    "probe",
+    "read",
+]

@@ -1,14 +1,11 @@
 """The reading side: items, open orders and quotes, stock of tracked items, what was booked."""
 
-import logging
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
-
-from pydantic import ValidationError
 
 from bridge.connector import Found, Stock
 from bridge.connectors.xero.api import PLACES, Books, Collection, amount
@@ -17,9 +14,8 @@ from bridge.connectors.xero.config import Config
 from bridge.connectors.xero.target import login_of
 from bridge.errors import SourceFailed
 from bridge.http import Stopped, opened
+from bridge.records import record
 from contract.reference import DocumentLine, DocumentRecord, ItemRecord, LocationRecord
-
-log = logging.getLogger(__name__)
 
 PAGE = 100
 """Rows of a page, which is Xero's own size."""
@@ -48,21 +44,21 @@ class XeroSource:
     async def items(self) -> AsyncIterator[ItemRecord]:
         """Yield every item; Xero has no barcodes, and calls a SKU a code."""
         for row in await self._rows("Items"):
-            record = _record(ItemRecord, sku=row.get("Code"), name=(row.get("Name") or "")[:200])
-            if record is not None:
-                yield record
+            found = record(ItemRecord, sku=row.get("Code"), name=(row.get("Name") or "")[:200])
+            if found is not None:
+                yield found
 
     async def documents(self) -> AsyncIterator[DocumentRecord]:
         """Yield approved purchase orders, and quotes that were sent or accepted."""
         async for row in self._pages("PurchaseOrders", [("status", "AUTHORISED")]):
-            record = self._document("po", row.get("PurchaseOrderNumber"), row)
-            if record is not None:
-                yield record
+            found = self._document("po", row.get("PurchaseOrderNumber"), row)
+            if found is not None:
+                yield found
         for status in ("SENT", "ACCEPTED"):
             async for row in self._pages("Quotes", [("Status", status)]):
-                record = self._document("so", row.get("QuoteNumber"), row)
-                if record is not None:
-                    yield record
+                found = self._document("so", row.get("QuoteNumber"), row)
+                if found is not None:
+                    yield found
 
     async def locations(self) -> AsyncIterator[LocationRecord]:
         """Yield nothing: Xero has none."""
@@ -91,7 +87,7 @@ class XeroSource:
         self, kind: Literal["po", "so"], number: object, row: Mapping[str, Any]
     ) -> DocumentRecord | None:
         lines = [
-            _record(
+            record(
                 DocumentLine,
                 line=str(line.get("LineItemID") or place),
                 sku=line["ItemCode"],
@@ -102,14 +98,13 @@ class XeroSource:
         ]
         if None in lines or not lines:
             return None
-        record: DocumentRecord | None = _record(
+        return record(
             DocumentRecord,
             document=kind,
             number=number,
             partner=str((row.get("Contact") or {}).get("Name") or "")[:200],
             lines=tuple(lines),
         )
-        return record
 
     async def _pages(
         self, collection: Collection, query: list[tuple[str, str]]
@@ -165,15 +160,6 @@ def _time(said: object) -> datetime | None:
     try:
         return None if found is None else datetime.fromtimestamp(int(found[1]) / 1000, UTC)
     except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _record(model: type[Any], **said: Any) -> Any:
-    try:
-        return model.model_validate(said)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        log.warning("%s %s is not read: %s", model.__name__, said, problem["msg"])
         return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from yarl import URL
 
-from bridge.bookkeeping import Adjust, Against, Found, Goods, Plan, Unfit, differences, plan
+from bridge.bookkeeping import Adjust, Against, Found, Goods, Plan, Unfit, differences, moved, plan
 from bridge.connector import Call, Connector
 from bridge.connectors.xero.api import PLACES, Books, Collection, body_of, quoted
 from bridge.connectors.xero.bodies import (
@@ -42,6 +42,13 @@ def document(transaction: Transaction, config: Config) -> Plan | Posted | Refuse
             text = "Xero adjusts by documents: set adjustment_account and adjustment_contact"
             return Refused("unmapped", text)
     return made
+
+
+def moves(transaction: Transaction, config: Config) -> list[tuple[str, str, str, Decimal | None]]:
+    """Return what booking adds to Xero's stock: of a draft only when a person approves it. Pure."""
+    made_as = {"bill": config.bills, "invoice": config.invoices, "credit": config.credits}
+    drafts = [what for what, status in made_as.items() if status != "AUTHORISED"]
+    return moved(document(transaction, config), config, drafts)
 
 
 class Xero:

@@ -18,6 +18,7 @@ from bridge.connectors.quickbooks import (
     calls,
     connect,
     document,
+    moves,
     probe,
     read,
     target,
@@ -551,6 +552,13 @@ async def test_a_probe_names_the_company(tmp_path: Path) -> None:
         (tmp_path / "tokens.json").write_text(json.dumps({"refresh_token": FIRST}))
         with pytest.raises(Stopped):
             await probe(config)
+
+
+def test_an_invoice_takes_from_the_stock(tmp_path: Path) -> None:
+    parcel = (Package(tracking="1Z1"),)
+    event = Shipment(packages=parcel, lines=(goods(),), documents=named("so", "EST-1"))
+    config = config_of("https://x.example", tmp_path)
+    assert moves(transaction(1, event), config) == [("BOLT-8", "", "EA", Decimal(-2))]
 
 
 def test_it_books_what_its_plan_says() -> None:

@@ -13,7 +13,16 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bridge.bookkeeping import Against, Unfit
-from bridge.connectors.xero import CAPABILITIES, Config, calls, connect, document, probe, read
+from bridge.connectors.xero import (
+    CAPABILITIES,
+    Config,
+    calls,
+    connect,
+    document,
+    moves,
+    probe,
+    read,
+)
 from bridge.connectors.xero.bodies import adjusting, against, exact
 from bridge.errors import SourceFailed
 from bridge.http import Stopped
@@ -537,6 +546,13 @@ async def test_a_probe_names_the_organisation(tmp_path: Path) -> None:
         vendor.tenant = "another"
         with pytest.raises(Stopped):
             await probe(config)
+
+
+def test_a_draft_moves_nothing_until_a_person_approves_it(tmp_path: Path) -> None:
+    config = config_of("https://x.example", tmp_path)
+    drafts = config.model_copy(update={"bills": "DRAFT"})
+    moved = [moves(transaction(1, RECEIPT), each)[0][3] for each in (config, drafts)]
+    assert moved == [Decimal(2), None]
 
 
 def test_it_books_what_its_plan_says() -> None:
