@@ -71,6 +71,7 @@ RUNS ?= 1
 KILLS ?= 200
 chaos: $(VENV)/.dev mosquitto faketime
 	SCANPOST_CHAOS_SEED=$(SEED) SCANPOST_CHAOS_RUNS=$(RUNS) SCANPOST_CHAOS_KILLS=$(KILLS) \
+		SCANPOST_CHAOS_PARTED=50 \
 		$(BIN)/pytest -m chaos --timeout 3600 tests/journeys
 
 $(VENV)/bin/python:

@@ -12,6 +12,7 @@ class NetworkCable:
 
     def __init__(self, to_port: int) -> None:
         self.plugged = True
+        self.host = "127.0.0.1"
         self.port = 0
         """Where to connect to; the same for as long as the cable exists."""
         self._to_port = to_port

@@ -25,10 +25,13 @@ def free_port() -> int:
 
 
 class Process:
-    """One program that listens on a loopback port."""
+    """One program that listens on a port, of this machine if no other `host` is said."""
 
-    def __init__(self, name: str, command: list[str], port: int, log: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str], port: int, log: Path, host: str = "127.0.0.1"
+    ) -> None:
         self.name = name
+        self.host = host
         self.port = port
         self._command = command
         self._log = log
@@ -65,7 +68,7 @@ class Process:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_WITHIN):
                 while self.running():
-                    if await _listens(self.port):
+                    if await _listens(self.host, self.port):
                         return
                     await asyncio.sleep(0.02)
         await self.kill()
@@ -101,9 +104,9 @@ class Process:
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-lines:])
 
 
-async def _listens(port: int) -> bool:
+async def _listens(host: str, port: int) -> bool:
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection(host, port)
     except OSError:
         return False
     writer.close()

@@ -44,7 +44,7 @@ supervisors = ["{boss}"]
 path = {store}
 
 [broker]
-url = "mqtt://127.0.0.1:{broker}"
+url = "mqtt://{broker}"
 
 [web]
 listen = "127.0.0.1:{web}"
@@ -113,7 +113,7 @@ name = "books"
 ledger = {ledger}
 
 [broker]
-url = "mqtt://127.0.0.1:{broker}"
+url = "mqtt://{broker}"
 
 [web]
 listen = "127.0.0.1:{web}"
@@ -201,7 +201,7 @@ async def running(
                 dock=DOCK,
                 bench=BENCH,
                 store=json.dumps(str(folder / "outbox.db")),
-                broker=network.port,
+                broker=f"{network.host}:{network.port}",
                 web=gateway_port,
                 dock_scanner=json.dumps(dock_scanner.url),
                 dock_scale=json.dumps(dock_scale.url),
@@ -216,7 +216,7 @@ async def running(
             _BRIDGE_TOML.format(
                 site=SITE,
                 ledger=json.dumps(str(folder / "ledger.db")),
-                broker=mqtt.port,
+                broker=f"{mqtt.host}:{mqtt.port}",
                 web=bridge_port,
             )
             + (_served(folder) if station else "")
