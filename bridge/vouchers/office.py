@@ -84,7 +84,7 @@ class Office(ABC):
 
     async def draft(self, part: Part, task: Task, values: Values) -> Voucher:
         """Make a draft; where there is one by now, return that one."""
-        answer = await self._send(self.forms.draft(part, task, values), writes=True, known=())
+        answer = await self._send(self.forms.draft(part, task, values), writes=True)
         if not answer.ok and self.forms.exists(answer):
             found = await self.find(part, task.reference)
             if found is not None:
@@ -94,7 +94,7 @@ class Office(ABC):
     async def rewrite(self, part: Part, voucher: Voucher, task: Task, values: Values) -> Voucher:
         """Say in a draft what is true by now."""
         request = self.forms.rewrite(part, voucher, task, values)
-        return self._made(part, await self._send(request, writes=True, known=()))
+        return self._made(part, await self._send(request, writes=True))
 
     async def submit(self, part: Part, voucher: Voucher, reference: str) -> None:
         """Make a draft count."""
@@ -106,12 +106,12 @@ class Office(ABC):
 
     async def discard(self, part: Part, voucher: Voucher) -> None:
         """Put away a draft."""
-        answer = await self._send(self.forms.discard(voucher), writes=True, known=())
-        if not answer.ok:
+        answer = await self._send(self.forms.discard(voucher), writes=True)
+        if not answer.ok and answer.status != 404:  # gone already, perhaps by our own doing
             raise Stopped(self.forms.judge(answer, writes=True))
 
     async def _advance(self, part: Part, request: Request, reference: str, state: str) -> None:
-        answer = await self._send(request, writes=True, known=())
+        answer = await self._send(request, writes=True)
         if answer.ok and self._made(part, answer).state == state:
             return
         # Somebody, perhaps an earlier attempt of ours, may have been there first
@@ -270,6 +270,10 @@ class Office(ABC):
         return found[0]
 
     # --- The wire ---
+
+    async def write(self, request: Request) -> Answer:
+        """Send a request that may change something, and return the answer, whatever it is."""
+        return await self._send(request, writes=True)
 
     async def ask(self, path: str, query: Iterable[tuple[str, str]] = ()) -> Any:
         """Return what the ERP answers to a GET, as JSON."""

@@ -26,7 +26,7 @@ class Clerk:
             return task
         try:
             if isinstance(task.work, Undone):
-                return await self._undo(task.work.earlier)
+                return await self._undo(task.work.earlier, again=again)
             return await self._book(task)
         except Stopped as stopped:
             if isinstance(stopped.outcome, Refused):
@@ -78,8 +78,10 @@ class Clerk:
                 raise _halfway(stopped, voucher, counts) from None
             counts.append(voucher.name)
 
-    async def _undo(self, earlier: str) -> Outcome:
+    async def _undo(self, earlier: str, *, again: bool) -> Outcome:
         there = await self._look(self._office.forms.undoable(), earlier)
+        if not there and again:
+            return Posted("")  # a draft that an earlier attempt deleted
         if not there:
             text = f"nothing there was booked for transaction {earlier}"
             return Refused("unknown_document", text)
