@@ -8,7 +8,8 @@ Each is created under an `Idempotency-Key` made of the transaction's id. How lon
 it does not say; so the id also stands in the document (the number of a bill, the reference of an
 invoice or credit note), and what may have been booked is looked for before it is sent again.
 
-Scopes: accounting.transactions, accounting.settings.read, and offline_access for a login.
+Scopes: accounting.invoices (accounting.transactions for an app made before March 2026),
+accounting.settings.read, and offline_access for a login.
 
 Source: Xero's OpenAPI 16.1, and its pages on OAuth 2.0, limits and tracked inventory.
 """

@@ -11,6 +11,7 @@ from bridge.http import HttpUrl
 from bridge.oauth import App
 from contract.values import Text
 
+SCOPE = "offline_access accounting.invoices accounting.settings.read"
 Code = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,10}$")]
 """An account of the chart of accounts; Xero gives them ten characters."""
 
@@ -43,6 +44,9 @@ class Config(Settings):
     """The account that takes the value of adjustments; None refuses them."""
     adjustment_accounts: dict[Text, Code] = Field(default={}, max_length=200)
     """Other accounts, by the reason of an adjustment."""
+    scope: Annotated[str, StringConstraints(pattern=r"^[a-z_.]+( [a-z_.]+)*$")] = SCOPE
+    """What a person is asked to allow; an app made before March 2026 has `accounting.transactions`
+    for `accounting.invoices`."""
     url: HttpUrl = "https://api.xero.com/api.xro/2.0"
     """The accounting API."""
     token_url: HttpUrl = "https://identity.xero.com/connect/token"  # noqa: S105 - an address

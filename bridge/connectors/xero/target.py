@@ -28,7 +28,6 @@ from bridge.outcome import Outcome, Posted, Refused
 from contract.transactions import Transaction
 
 AUTHORIZE = "https://login.xero.com/identity/connect/authorize"
-SCOPE = "offline_access accounting.transactions accounting.settings.read"
 COUNTED = "counted"
 """The reason of an adjustment that a count makes."""
 
@@ -231,7 +230,7 @@ def consent(config: Config) -> Consent | None:
             if isinstance(row, dict)
         ]
 
-    return Consent(config.app, AUTHORIZE, SCOPE, config.tokens_file, tell)
+    return Consent(config.app, AUTHORIZE, config.scope, config.tokens_file, tell)
 
 
 @asynccontextmanager
