@@ -1,0 +1,67 @@
+"""Every connector that says what is booked shows just what it booked: no round finds anything."""
+
+import importlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge import registry
+from bridge.ledger import open_ledger
+from bridge.outcome import Posted
+from bridge.posting import Result
+from bridge.reconciliation.config import ReconciliationTable
+from bridge.reconciliation.rounds import Target, reconcile
+from runtime.clock import Clock
+from tests.bridge.connectors.suite import ConnectorSuite, transaction
+from tests.bridge.streams import envelope
+from tests.fakes.vendor import Faults
+
+FOLDER = Path(__file__).parent.parent / "connectors"
+SERVERS = {"lambda_erp"}
+"""Connectors whose suite starts a server of its own, from fixtures."""
+AT_ONCE = ReconciliationTable(every=60.0, settle=0.0)
+
+
+def suites() -> Iterator[type[ConnectorSuite]]:
+    """Yield the suites of connectors that read what is booked, and bring their own target."""
+    for path in sorted(FOLDER.glob("test_*.py")):
+        module = importlib.import_module(f"tests.bridge.connectors.{path.stem}")
+        for each in vars(module).values():
+            if not isinstance(each, type) or getattr(each, "name", "") in {"", *SERVERS}:
+                continue
+            if issubclass(each, ConnectorSuite) and _shows(each.name):
+                yield each
+
+
+def _shows(name: str) -> bool:
+    return "booked" in registry.load(name).CAPABILITIES.reads
+
+
+@pytest.mark.parametrize("suite", list(dict.fromkeys(suites())), ids=lambda suite: suite.__name__)
+async def test_a_round_finds_nothing_of_what_was_just_booked(
+    suite: type[ConnectorSuite], tmp_path: Path
+) -> None:
+    mine = suite()
+    getattr(mine, "setup_method", lambda: None)()
+    rng = random.Random(5)
+    clock = Clock()
+    made = [transaction(n, mine.event(k, rng)) for n, k in enumerate(mine.books, start=1)]
+    async with (
+        open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}", clock) as ledger,
+        mine.serving(tmp_path, Faults()) as stage,
+        mine.module.connect(stage.config) as connector,
+    ):
+        await ledger.apply(envelope(1, made))
+        for attempt in await ledger.begin(list(range(1, len(made) + 1))):
+            outcome = await connector.deliver(attempt.transaction, again=False)
+            assert isinstance(outcome, Posted), (attempt.transaction.event.type, outcome)
+            await ledger.settle(Result(attempt, outcome))
+        target = Target(mine.name, mine.module.CAPABILITIES, lambda: mine.module.read(stage.config))
+        now = await reconcile(ledger, target, AT_ONCE, clock)
+    assert now.errors == ()
+    types = {value.seq: value.event.type for value in made}
+    assert [(types[each.entry or 0], each.text) for each in now.findings] == []
+    assert now.run is not None
+    assert now.run.documents, "it shows something"
