@@ -105,5 +105,6 @@ def test_every_type_that_is_booked_is_in_the_proof(tryton: Tryton) -> None:
     kinds = {each.event.type for stream in streams.values() for each in stream}
     assert kinds == {
         *("receipt", "putaway", "transfer", "count", "adjustment", "pack", "shipment"),
+        *("return", "assembly", "reversal"),
     }
     assert sorted(map(len, streams.values())) == [15, 15, 15]

@@ -24,15 +24,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from contract.transactions import (
     Adjustment,
+    Assembly,
     Count,
     Event,
     Pack,
     Package,
     Putaway,
     Receipt,
+    Return,
+    Reversal,
     Shipment,
     Transaction,
     Transfer,
@@ -51,19 +55,27 @@ SETTLE = 1.0
 """Seconds: a request whose bridge was killed still runs for some tenths of one."""
 PLENTY = 100_000
 MANY = 1_000
+"""Of each product in an order."""
 CARTONS = 6
 """Cartons of one order: Tryton keeps a shipment for each."""
 RECEIPTS = 10
 STATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "dock": ("DOCK-1", ("receipt", "putaway", "receipt", "transfer")),
-    "packing": ("A-01-01", ("pack", "shipment", "transfer", "pack", "shipment")),
-    "stock": ("A-01-02", ("count", "adjustment", "transfer", "count")),
+    "dock": ("DOCK-1", ("receipt", "putaway", "receipt", "transfer", "reversal")),
+    "packing": ("A-01-01", ("pack", "shipment", "return", "transfer", "pack", "shipment")),
+    "stock": ("A-01-02", ("count", "adjustment", "transfer", "assembly", "reversal")),
 }
 """A place of its own for each of the three, and what it does there in turn."""
+UNDONE = frozenset({"receipt", "putaway", "transfer", "adjustment", "assembly"})
 COUNTED = "coffee"
 """Lies at the stations' places, and nothing but counts is done with it."""
 LOT = "A7"
-_SKUS = {"widget": "WID-1", "serum": "SER-1", "beans": "BEAN-1", "coffee": "BAG-1"}
+_SKUS = {
+    "widget": "WID-1",
+    "serum": "SER-1",
+    "beans": "BEAN-1",
+    "coffee": "BAG-1",
+    "gadget": "GAD-1",
+}
 _PLACES = tuple(place for place, _ in STATIONS.values())
 
 Held = tuple[str, str, str | None]
@@ -98,6 +110,14 @@ class Station:
         self._rng = rng
         self._received = self._packed = 0
         self._carton: Pack | None = None
+        self._stands: list[Transaction] = []
+
+    def book(self, name: str, kind: str, clock: Clock) -> Transaction:
+        """Return the next transaction, of that kind."""
+        made = transaction(name, self._rng, self.event(kind), clock)
+        if kind in UNDONE:
+            self._stands.append(made)
+        return made
 
     def event(self, kind: str) -> Event:
         match kind:
@@ -128,6 +148,17 @@ class Station:
                 assert self._carton is not None
                 package = Package(sscc=self._carton.sscc)
                 return Shipment(documents=self._carton.documents, packages=(package,))
+            case "return":
+                assert self._carton is not None
+                back = (_line("widget", Decimal(1)), _line("serum", Decimal(1), LOT))
+                return Return(documents=self._carton.documents, lines=back)
+            case "assembly":
+                parts = self._some(LOT)
+                made = (self._pieces("gadget"),)
+                return Assembly(consumed=parts, produced=made, location=self.place)
+            case "reversal":
+                undone = self._stands.pop(self._rng.randrange(len(self._stands)))
+                return Reversal(reverses=undone.id, reason="mistake")
         raise AssertionError(kind)
 
     def _pack(self) -> Pack:
@@ -161,8 +192,7 @@ def planned(office: Office, count: int, seed: int) -> dict[str, list[Transaction
         station = Station(place, Orders(office), rng)
         mine = count // len(STATIONS) + (turn < count % len(STATIONS))
         streams[name] = [
-            transaction(name, rng, station.event(kinds[number % len(kinds)]), clock)
-            for number in range(mine)
+            station.book(name, kinds[number % len(kinds)], clock) for number in range(mine)
         ]
     return streams
 
@@ -170,12 +200,20 @@ def planned(office: Office, count: int, seed: int) -> dict[str, list[Transaction
 # What a clerk would reckon
 
 
-def reckoned(before: Mapping[Held, float], given: Iterable[Transaction]) -> dict[Held, float]:
+def reversed_in(given: Iterable[Transaction]) -> set[UUID]:
+    """Return what was taken back."""
+    return {each.event.reverses for each in given if isinstance(each.event, Reversal)}
+
+
+def reckoned(before: Mapping[Held, float], given: Sequence[Transaction]) -> dict[Held, float]:
     """Return what must lie where after all of `given`, from the transactions alone."""
     lies: defaultdict[Held, Decimal] = defaultdict(Decimal)
     lies.update({held: Decimal(str(quantity)) for held, quantity in before.items()})
     cartons: dict[str | None, Pack] = {}
+    undone = reversed_in(given)
     for each in given:
+        if each.id in undone:
+            continue
         for held, moved in _effects(each.event, cartons):
             lies[held] = moved if isinstance(each.event, Count) else lies[held] + moved
     return {held: float(quantity) for held, quantity in lies.items() if quantity}
@@ -203,21 +241,33 @@ def _effects(event: Event, cartons: dict[str | None, Pack]) -> Iterable[tuple[He
             source, target, lines = "STO", "OUT", event.lines
         case Shipment():
             source, lines = "OUT", cartons[event.packages[0].sscc].lines
+        case Return():
+            target, lines = "STO", event.lines
+        case Assembly():
+            yield from _lying(event.consumed, event.location, -1)
+            target, lines = event.location, event.produced
+        case Reversal():
+            lines = ()
         case _:
             raise AssertionError(event.type)
+    yield from _lying(lines, source, -1)
+    yield from _lying(lines, target, 1)
+
+
+def _lying(lines: Iterable[Line], place: str | None, sign: int) -> Iterable[tuple[Held, Decimal]]:
     names = {sku: product for product, sku in _SKUS.items()}
     for line in lines:
-        product = names[line.item.sku or ""]
-        if source is not None:
-            yield (product, source, line.lot), -line.quantity.value
-        if target is not None:
-            yield (product, target, line.lot), line.quantity.value
+        if place is not None:
+            product = names[line.item.sku or ""]
+            yield (product, place, line.lot), sign * line.quantity.value
 
 
 # What Tryton's own database says
 
 ENDED = {"done"}
-_CARTON = {"packed", "shipped", "done"}
+PACKED = {"packed", "shipped", "done"}
+CANCELLED = {"cancelled"}
+"""What was taken back, and the effect of what took it back."""
 
 
 def audit(
@@ -232,9 +282,16 @@ def audit(
         given: in the order of each station.
     """
     found: Counter[str] = Counter()
+    undone = reversed_in(given)
     for each in given:
-        papers = office.papers(each.id)
-        ended = _CARTON if isinstance(each.event, Pack) else ENDED
+        reference, ended = each.id, ENDED
+        if isinstance(each.event, Reversal):
+            reference, ended = each.event.reverses, CANCELLED
+        elif each.id in undone:
+            ended = CANCELLED
+        elif isinstance(each.event, Pack):
+            ended = PACKED
+        papers = office.papers(reference)
         whole = sum(state in ended for _, _, state in papers)
         found["effects"] += whole == len(papers) == 1
         found["duplicates"] += max(0, len(papers) - 1)

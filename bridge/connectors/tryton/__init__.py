@@ -24,7 +24,12 @@ packages nobody packed goes the whole way at once.
 
 A `Transfer`, a `Putaway` and an `Adjustment` become one internal shipment each, an adjustment to or
 from lost and found; a `Count` becomes a count, whose difference Tryton reckons itself (`course` and
-`counting` show their ways).
+`counting` show their ways). A `Return` becomes a customer return whose moves name those to the
+customer that they undo; an `Assembly` becomes a production, where Tryton's module for it is active.
+
+A `Reversal` cancels what it reverses, and moves back what a count made of the difference. Cancelled
+is cancelled, whoever did it. Of an order Tryton then asks the office whether the rest is still to
+come; what has left with a shipment is not cancelled: it comes back as a return.
 
 What Tryton refuses halfway stays where it is, for a person to finish or cancel; whoever sends the
 transaction again carries it on.
@@ -33,15 +38,16 @@ Not sent, because Tryton has no place for it; the ledger keeps it: serial number
 numbers, operators, reasons, order line numbers, SSCCs of receipts and transfers.
 
 The API key is a `res.user.application` of kind "rest"; its user needs the groups Purchase, Sales
-and Stock.
+and Stock, for assemblies Production, and for reversals Stock Cancellation.
 
 A delivery goes through the files in this order: `plan` (what is to be booked: `arrival`,
-`departure`, `movement`, their `goods`), `posting`, `sending`, `stockroom` and `counting` (look for
-it, make it), `course` (carry it on), `records` (what it needs in Tryton), `allocation` (which open
-moves a receipt fills), `rest` (the wire), `verdict` (what an answer means).
+`departure`, `movement`, `homecoming`, `making`, their `goods`), `posting`, `sending`, `stockroom`,
+`counting` and `undoing` (look for it, make it), `course` (carry it on), `records` (what it needs in
+Tryton), `allocation` (which open moves a receipt fills), `rest` (the wire), `verdict` (what an
+answer means).
 
-Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sale, stock_lot,
-stock_lot_sled; every call here is tested against a running server.
+Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sale, production,
+stock_lot, stock_lot_sled; every call here is tested against a running server.
 """
 
 from bridge.connector import Capabilities
@@ -53,7 +59,12 @@ from bridge.connectors.tryton.source import read
 CAPABILITIES = Capabilities(
     evidence="real",
     key="lookup",
-    books=frozenset({"receipt", "pack", "shipment", "transfer", "putaway", "count", "adjustment"}),
+    books=frozenset(
+        {
+            *("receipt", "putaway", "pack", "shipment", "transfer", "count", "adjustment"),
+            *("return", "assembly", "reversal"),
+        }
+    ),
     reads=frozenset({"items", "documents", "locations", "booked"}),
     limits=(
         "A receipt needs a purchase order of the warehouse, a pack and a shipment a sales order.",
@@ -64,6 +75,12 @@ CAPABILITIES = Capabilities(
         "Goods that leave a location with others in it may be taken from those.",
         "A putaway that names no source comes from the warehouse's storage.",
         "Tryton has no reference on a count: its note says which transaction it is.",
+        "A return needs the sales order it was sent with, and says which lot where one left.",
+        "A return's disposition stays in the ledger: its location says what is to become of it.",
+        "An assembly needs Tryton's module production, and products that are producible there.",
+        "A receipt or carton taken back leaves its order for the office to say what is still due.",
+        "What has left with a shipment cannot be taken back; it can be returned.",
+        "A reversal does not look whether the goods are still where they were put.",
         "Picks stay in the ledger: packing takes the goods from storage.",
         "Serial numbers, weights, tracking numbers, operators and order lines stay in the ledger.",
         "SSCCs of receipts and transfers, and reasons, stay in the ledger.",

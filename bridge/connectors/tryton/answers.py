@@ -215,7 +215,40 @@ class Sale(Answer):
 
     number: str | None = None
     state: str
+    party: int | None = None
+    shipment_party: int | None = None
+    """Who gets the goods, where that is somebody else."""
     shipments: tuple[Dispatch, ...] = ()
+
+
+class Shifted(Answer):
+    """A move of goods from one place to another."""
+
+    product: int
+    unit: int
+    quantity: Decimal
+    lot: int | None = None
+    from_location: int
+    to_location: int
+
+
+class Returned(Answer):
+    """Goods that came back, and the move to the customer they undo."""
+
+    origin: str
+    quantity: Decimal
+
+
+class Workshop(Answer):
+    """A warehouse's place where goods become others."""
+
+    production_location: int | None = None
+
+
+class Money(Answer):
+    """What a company reckons in."""
+
+    currency: int
 
 
 class Party(Answer):

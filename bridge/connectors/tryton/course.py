@@ -73,8 +73,8 @@ class Job:
     """One document to be booked."""
 
     reference: str
-    goods: tuple[Goods, ...]
-    """All that stands in it."""
+    goods: tuple[Goods, ...] | None
+    """All that stands in it; None where that is Tryton's own."""
     values: Callable[[], Awaitable[dict[str, Any]]]
     """What it is made from, asked for only where nobody made it yet; may raise `Stopped`."""
 
@@ -95,7 +95,7 @@ class Desk:
         if found is None:
             values = await job.values()
             found = await self._rest.make(course.model, Paper, values, ("number", "state"))
-        elif found.state == "draft":
+        elif found.state == "draft" and job.goods is not None:
             await self.check(course, found, job.goods)
         return Posted((await self.finish(course, found)).name)
 

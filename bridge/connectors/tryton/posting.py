@@ -13,12 +13,15 @@ from bridge.connectors.tryton.counting import Counting
 from bridge.connectors.tryton.course import RECEIPT, Desk, Job
 from bridge.connectors.tryton.departure import Carton, Departure
 from bridge.connectors.tryton.goods import Goods
+from bridge.connectors.tryton.homecoming import Homecoming
+from bridge.connectors.tryton.making import Making
 from bridge.connectors.tryton.movement import Finding, Relocation
 from bridge.connectors.tryton.plan import document
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest, opened
 from bridge.connectors.tryton.sending import Sending
 from bridge.connectors.tryton.stockroom import Stockroom
+from bridge.connectors.tryton.undoing import TakingBack, Undoing
 from bridge.connectors.tryton.verdict import Stopped
 from bridge.outcome import Outcome, Posted, Refused
 from contract.transactions import Transaction
@@ -34,8 +37,9 @@ class Tryton:
         self._records = Records(rest, config)
         self._desk = Desk(rest, config)
         self._sending = Sending(rest, config, self._records, self._desk)
-        self._stockroom = Stockroom(self._records, self._desk)
+        self._stockroom = Stockroom(config, self._records, self._desk)
         self._counting = Counting(rest, config, self._records, self._desk)
+        self._taking_back = TakingBack(rest, self._records, self._desk, self._counting)
 
     async def deliver(self, transaction: Transaction, *, again: bool) -> Outcome:
         """Bring `transaction` into Tryton once, however often this is called for its id.
@@ -60,6 +64,12 @@ class Tryton:
                     return await self._stockroom.move(plan, company)
                 case Finding():
                     return await self._counting.count(plan, company, again=again)
+                case Homecoming():
+                    return await self._stockroom.bring_back(plan, company)
+                case Making():
+                    return await self._stockroom.assemble(plan, company)
+                case Undoing():
+                    return await self._taking_back.undo(plan, company)
                 case _:
                     assert_never(plan)
         except Stopped as stopped:

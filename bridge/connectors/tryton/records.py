@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 
 from bridge.connectors.tryton.answers import (
     MOVE_FIELDS,
@@ -14,8 +15,11 @@ from bridge.connectors.tryton.answers import (
     Field,
     HeldLot,
     Lot,
+    Money,
     Order,
+    Returned,
     Sale,
+    Workshop,
     spellings,
 )
 from bridge.connectors.tryton.config import Config
@@ -23,6 +27,9 @@ from bridge.connectors.tryton.goods import Goods, misfit
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import ORDER_BUSY, SETTING_WRONG, Stopped
 from bridge.outcome import Refused, TryLater
+
+MOST_ORIGINS = 100
+"""Records asked about at once: their names stand in the request line, which may have 8 kB."""
 
 
 class Records:
@@ -35,6 +42,7 @@ class Records:
         self._config = config
         self._rest = rest
         self._depot: Depot | None = None
+        self._makes: bool | None = None
 
     async def company(self) -> int:
         """Return the company's id; the first time, see that the settings fit this Tryton."""
@@ -102,7 +110,15 @@ class Records:
         if self._config.lots:
             moves.append("lot.number")
         fields = [
-            *("number", "state", "shipments.number", "shipments.state", "shipments.reference"),
+            *(
+                "number",
+                "state",
+                "party",
+                "shipment_party",
+                "shipments.number",
+                "shipments.state",
+                "shipments.reference",
+            ),
             *(f"shipments.outgoing_moves.{name}" for name in moves),
         ]
         domain = [
@@ -141,6 +157,59 @@ class Records:
                 raise Stopped(TryLater(why, SETTING_WRONG))
             self._depot = rows[0]
         return self._depot
+
+    @property
+    def keeps_lots(self) -> bool:
+        """Whether Tryton's module for lots is there."""
+        return self._config.lots
+
+    async def has_production(self) -> bool:
+        """Whether Tryton's module `production` is activated."""
+        if self._makes is None:
+            domain = [["model", "=", "production"], ["name", "=", "reference"]]
+            rows = await self._rest.find("ir.model.field", Field, domain, ("model", "name"))
+            self._makes = bool(rows)
+        return self._makes
+
+    async def workshop(self) -> int:
+        """Return the id of the warehouse's place of production."""
+        depot = await self.depot()
+        domain = [["id", "=", depot.id]]
+        rows = await self._rest.find("stock.location", Workshop, domain, ("production_location",))
+        if not rows or rows[0].production_location is None:
+            why = f"warehouse {self._config.warehouse} has no place of production in Tryton"
+            raise Stopped(TryLater(why, SETTING_WRONG))
+        return rows[0].production_location
+
+    async def currency(self, company: int) -> int:
+        """Return the id of the company's currency."""
+        rows = await self._rest.find(
+            "company.company", Money, [["id", "=", company]], ("currency",)
+        )
+        if not rows:
+            raise Stopped(TryLater(f"Tryton has no company {company}", SETTING_WRONG))
+        return rows[0].currency
+
+    async def returned(self, moves: Collection[int]) -> dict[int, Decimal]:
+        """Return how much came back of each of these moves to a customer."""
+        back: dict[int, Decimal] = {}
+        numbers = sorted(moves)
+        for start in range(0, len(numbers), MOST_ORIGINS):
+            domain = [
+                [
+                    "origin",
+                    "in",
+                    [f"stock.move,{n}" for n in numbers[start : start + MOST_ORIGINS]],
+                ],
+                ["from_location.type", "=", "customer"],
+                ["state", "!=", "cancelled"],
+            ]
+            async for row in self._rest.pages(
+                "stock.move", Returned, domain, ("origin", "quantity")
+            ):
+                move = int(row.origin.partition(",")[2])
+                back[move] = back.get(move, Decimal(0)) + row.quantity
+        return back
 
     async def lost_and_found(self) -> int:
         """Return the id of the location that differences go to and come from."""

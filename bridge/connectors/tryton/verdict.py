@@ -13,6 +13,9 @@ SETTING_WRONG = 60.0
 ORDER_BUSY = 30.0
 """Seconds until the next try when Tryton has yet to open the rest of an order."""
 
+ELSEWHERE = "somebody else works on it"
+"""Begins what is said where Tryton does not let a button be pressed in the state it is in."""
+
 
 class Stopped(Exception):
     """The delivery ends here, with `outcome`."""
@@ -73,7 +76,7 @@ def judge(status: int, body: bytes, *, writes: bool, after: float | None = None)
 def _refusal(message: str) -> Outcome:
     text = message[:MAX_TEXT]
     if _STATE_MOVED.search(message):
-        return Unknown(f"somebody else works on it: {text}")
+        return Unknown(f"{ELSEWHERE}: {text}")
     if _NO_RIGHT.search(message):
         return TryLater(f"the API key's user lacks a right: {text}", after=SETTING_WRONG)
     for pattern, reason in _REFUSALS:

@@ -1,0 +1,152 @@
+"""Take back what was booked in one Tryton: cancel it where it can be cancelled, else move it back.
+
+A reversal names a transaction, not what kind it was: all documents of that reference are looked
+for. A document that is cancelled is what a reversal wants, whoever cancelled it, so twice is once.
+A count cannot be cancelled: its difference is moved back, by shipments with the reversal's id.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bridge.connectors.tryton.answers import Dispatch, Paper, Shifted
+from bridge.connectors.tryton.counting import MOST_PAGES, Counting
+from bridge.connectors.tryton.course import (
+    CARTON,
+    COUNT,
+    HOMECOMING,
+    INTERNAL,
+    PRODUCTION,
+    RECEIPT,
+    Course,
+    Desk,
+    Job,
+)
+from bridge.connectors.tryton.goods import exact
+from bridge.connectors.tryton.records import Records
+from bridge.connectors.tryton.rest import Rest
+from bridge.connectors.tryton.verdict import ELSEWHERE, Stopped
+from bridge.outcome import Posted, Refused, Unknown
+from contract.transactions import Reversal, Transaction
+
+_ASKED = ("number", "state")
+_LEFT = frozenset({"shipped", "done"})
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """A transaction that takes back another."""
+
+    reference: str
+    reverses: str
+
+
+def undoing(transaction: Transaction, event: Reversal) -> Undoing:
+    """Return what is to be taken back. Pure."""
+    return Undoing(str(transaction.id), str(event.reverses))
+
+
+class TakingBack:
+    """Takes documents back. Every method raises `Stopped` for what is not a success."""
+
+    def __init__(self, rest: Rest, records: Records, desk: Desk, counting: Counting) -> None:
+        self._rest = rest
+        self._records = records
+        self._desk = desk
+        self._counting = counting
+
+    async def undo(self, plan: Undoing, company: int) -> Posted:
+        """Take back what one transaction booked, once."""
+        ours = ["company", "=", company]
+        courses = [RECEIPT, INTERNAL, HOMECOMING]
+        if await self._records.has_production():
+            courses.append(PRODUCTION)
+        for course in courses:
+            domain = [["reference", "=", plan.reverses], ours]
+            rows = await self._rest.find(course.model, Paper, domain, _ASKED)
+            if rows:
+                return await self._cancelled(course, rows)
+        cartons = await self._rest.find(
+            CARTON.model,
+            Dispatch,
+            [["reference", "like", f"%{plan.reverses}%"], ours],
+            (*_ASKED, "reference"),
+        )
+        if cartons:
+            return await self._unpacked(cartons)
+        count = await self._counting.known(plan.reverses, [ours], MOST_PAGES)
+        if count is None:
+            why = f"Tryton has nothing of {plan.reverses} that could be taken back"
+            raise Stopped(Refused("unknown_document", why))
+        return await self._uncounted(plan, count, company)
+
+    async def _cancelled(self, course: Course, rows: list[Paper]) -> Posted:
+        for row in rows:
+            if row.state != "cancelled":
+                await self._cancel(course, row)
+        return Posted(rows[0].name)
+
+    async def _unpacked(self, cartons: list[Dispatch]) -> Posted:
+        if any(each.state in _LEFT for each in cartons):
+            why = f"shipment {cartons[0].name} has left: what comes back is a return"
+            raise Stopped(Refused("unsupported", why))
+        return await self._cancelled(CARTON, list(cartons))
+
+    async def _cancel(self, course: Course, row: Paper) -> None:
+        try:
+            gone = await self._rest.act(course.model, row.id, "cancel", Paper, _ASKED)
+        except Stopped as stopped:
+            match stopped.outcome:
+                case Unknown(why) if why.startswith(ELSEWHERE):
+                    pass
+                case _:
+                    raise
+            if await self._stands(course, row):
+                why = (
+                    f"Tryton does not cancel {course.kind} {row.name}, which is {row.state}: "
+                    "the API key's user may lack the group Stock Cancellation"
+                )
+                raise Stopped(Refused("forbidden", why)) from stopped
+            raise
+        if gone.state != "cancelled":
+            raise Stopped(Unknown(f"{course.kind} {row.name} is {gone.state}"))
+
+    async def _stands(self, course: Course, row: Paper) -> bool:
+        """Whether it is as it was, now that Tryton has said no."""
+        rows = await self._rest.find(course.model, Paper, [["id", "=", row.id]], _ASKED)
+        return [each.state for each in rows] == [row.state]
+
+    async def _uncounted(self, plan: Undoing, count: Paper, company: int) -> Posted:
+        if count.state != "done":
+            return await self._cancelled(COUNT, [count])
+        domain = [["origin.inventory", "=", count.id, "stock.inventory.line"]]
+        fields = ["product", "unit", "quantity", "from_location", "to_location"]
+        if self._records.keeps_lots:
+            fields.append("lot")
+        ways: dict[tuple[int, int], list[Shifted]] = defaultdict(list)
+        async for move in self._rest.pages("stock.move", Shifted, domain, fields):
+            ways[move.to_location, move.from_location].append(move)
+        names = []
+        for number, (way, moves) in enumerate(sorted(ways.items())):
+            reference = f"{plan.reference} {number + 1}" if number else plan.reference
+            job = Job(reference, None, partial(_back, reference, way, moves, company))
+            names.append((await self._desk.book(INTERNAL, job, company)).document)
+        return Posted(", ".join(names) or count.name)
+
+
+async def _back(
+    reference: str, way: tuple[int, int], moves: list[Shifted], company: int
+) -> dict[str, Any]:
+    ends = {"company": company, "from_location": way[0], "to_location": way[1]}
+    rows = [
+        {
+            **ends,
+            "product": move.product,
+            "unit": move.unit,
+            "quantity": exact(move.quantity),
+            **({"lot": move.lot} if move.lot is not None else {}),
+        }
+        for move in moves
+    ]
+    return {**ends, "reference": reference, "moves": [["create", rows]]}
