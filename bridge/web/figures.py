@@ -41,5 +41,5 @@ def told(figure: Kpi) -> str:
             return f"{figure.value:.1f} s" if figure.value < 120 else f"{figure.value / 60:.0f} min"
         case "entries":
             return f"{figure.value:.0f}"
-        case unit:
-            return f"{figure.value:.1f} {unit}"
+        case _:
+            return f"{figure.value:.1f}"

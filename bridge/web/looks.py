@@ -4,7 +4,7 @@ Whatever a label, a document or an ERP says is text. Jinja escapes it; before th
 be seen, or would turn the reading order of what follows, is written out.
 
 >>> visible("A\x1dB\r\n"), visible("\u202egnp")
-('A␝B␍\n', '⟨U+202E⟩gnp')
+('A⟨GS⟩B⟨CR⟩\n', '⟨U+202E⟩gnp')
 """
 
 import json
@@ -23,7 +23,10 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_PICTURES = 0x2400  # Unicode's block of pictures for control characters
+_NAMES = (
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI "
+    "DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
+).split()  # ISO 646; Unicode has pictures of them, which few fonts have
 
 
 def visible(text: str) -> str:
@@ -33,9 +36,7 @@ def visible(text: str) -> str:
 
 def _written(found: re.Match[str]) -> str:
     code = ord(found[0])
-    if code < 0x20:
-        return chr(_PICTURES + code)
-    return f"⟨U+{code:04X}⟩"
+    return f"⟨{_NAMES[code]}⟩" if code < len(_NAMES) else f"⟨U+{code:04X}⟩"
 
 
 def environment(zone: tzinfo) -> jinja2.Environment:

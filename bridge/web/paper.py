@@ -12,7 +12,11 @@ from bridge.web.routes import MENU
 from bridge.web.sessions import Session
 from bridge.web.visit import House, Shown
 
-_FILES = {"style.css": "text/css", "live.js": "text/javascript"}
+_FILES = {
+    "style.css": "text/css",
+    "live.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 _YEAR_S = 31_536_000
 
 

@@ -2,35 +2,17 @@
 
 import importlib.resources
 from pathlib import Path
-from typing import Any, Literal
 
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Route, expect
 
 from scanpost.demo.goods import DOCUMENTS
+from tests.browser.axe import serious
 from tests.browser.bench import DRILL, PIN, site
 from tests.browser.chromium import page
 from tests.browser.looks import Screen
 from tests.gateway.rig import gateway
 
 UNKNOWN = "5012345678900"
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-AXE = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
-
-
-async def _serious(one: Page) -> list[str]:
-    """Return what axe finds on the page as it is, in light and in dark."""
-    await one.evaluate(AXE)
-    found: list[str] = []
-    for scheme in SCHEMES:
-        await one.emulate_media(color_scheme=scheme)
-        violations: list[dict[str, Any]] = await one.evaluate("axe.run().then(r => r.violations)")
-        found += [
-            f"{scheme}: {each['id']}: {node['html']} {node['failureSummary']}"
-            for each in violations
-            if each["impact"] in {"serious", "critical"}
-            for node in each["nodes"]
-        ]
-    return found
 
 
 async def test_the_station_screen_in_every_state(browser: Browser, tmp_path: Path) -> None:
@@ -41,27 +23,27 @@ async def test_the_station_screen_in_every_state(browser: Browser, tmp_path: Pat
     ):
         screen = await Screen(one).open(f"{door.url}/?station=door-1")
         await screen.headline("Scan a document to begin")
-        found += await _serious(one)
+        found += await serious(one)
         await door.scan("OP:7", "PO:PO-1001", *[DRILL] * 4)
         await door.weigh("1.250")
         await door.confirm(4, 3)
         await screen.shows("#recent", "rejected")
         await screen.shows("#count", "1 of 4")
-        found += await _serious(one)
+        found += await serious(one)
         await door.scan(UNKNOWN)
         await screen.latched("not_ok", UNKNOWN)
-        found += await _serious(one)
+        found += await serious(one)
         await door.card("CANCEL")
         await door.scan(DRILL)
         await screen.latched("attention", "too much")
         door.unplug("scale-1")
         await screen.shows("#devices", "not there")
-        found += await _serious(one)
+        found += await serious(one)
         await door.card("ACK")
         await screen.is_shown("#question")
-        found += await _serious(one)
+        found += await serious(one)
         await one.evaluate("reached = 0; watch()")
-        found += await _serious(one)
+        found += await serious(one)
     assert found == []
 
 
@@ -70,21 +52,21 @@ async def test_the_bench_page(browser: Browser, tmp_path: Path) -> None:
         await door.scan("PO:PO-1001", DRILL)
         door.unplug("scale-1")
         await one.goto(f"{door.url}/bench")
-        found = await _serious(one)
+        found = await serious(one)
         await one.fill("#pin", PIN)
         await one.keyboard.press("Enter")
         await expect(one.locator("#devices")).to_contain_text("not there")
         await one.fill("#text", "drill")
         await one.keyboard.press("Enter")
         await expect(one.locator("#answers")).to_contain_text("DRILL")
-        found += await _serious(one)
+        found += await serious(one)
     assert found == []
 
 
 async def test_what_nobody_could_read_is_found(browser: Browser) -> None:
     async with page(browser) as one:
         await one.set_content("<p style='color: #bbb; background: #fff'>hardly there</p>")
-        assert [each for each in await _serious(one) if "color-contrast" in each]
+        assert [each for each in await serious(one) if "color-contrast" in each]
 
 
 async def test_the_demo_page(browser: Browser) -> None:
@@ -101,7 +83,7 @@ async def test_the_demo_page(browser: Browser) -> None:
         await one.route("**/*", answer)
         await one.goto("http://127.0.0.1:9/")
         await expect(one.locator("#told")).to_contain_text("NOT OK")
-        assert await _serious(one) == []
+        assert await serious(one) == []
 
 
 STATE = {

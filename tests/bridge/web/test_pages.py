@@ -67,7 +67,7 @@ async def test_one_entry_shows_what_came_what_was_sent_what_was_said_and_who_dec
         await worked(admin, 1)
         seen = await olga.get("/entries/1")
         assert "unknown_document: no such order" in seen
-        assert 'POST /receipts {"seq": 1}␍' in seen
+        assert 'POST /receipts {"seq": 1}⟨CR⟩' in seen
         assert "422 Unprocessable no such order" in seen
         assert "edit reference: put the right document number" in seen
         assert "No person did." in seen
@@ -257,7 +257,7 @@ async def test_messages_that_could_not_be_read_are_shown_as_text_and_as_bytes(
     async with admin.person("vera") as vera:
         assert "scanpost/x not JSON 5" in await vera.get("/unreadable")
         seen = await vera.get("/unreadable/1")
-        assert "␀<b>\\xff" in seen
+        assert "⟨NUL⟩<b>\\xff" in seen
         assert "00 3c 62 3e ff" in seen
         await vera.get("/unreadable/2")
         assert vera.status == 404
