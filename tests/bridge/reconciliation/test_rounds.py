@@ -1,5 +1,6 @@
 """Whole rounds on a real ledger, with an ERP that shows what it is told to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from bridge.posting import Result
 from bridge.reconciliation import Reconciled, close, latest
 from bridge.reconciliation.config import ReconciliationTable
 from bridge.reconciliation.rounds import reconcile
+from contract.transactions import Reversal
 from tests.bridge.reconciliation.erp import Erp
 from tests.bridge.reconciliation.moving import Moving
 from tests.bridge.streams import CLOCK, envelope, name, receipt, transaction
@@ -274,6 +276,97 @@ async def test_what_a_person_closed_is_new_when_it_goes_and_comes_again(
     erp.found = []
     [again] = (await reconcile(ledger, erp.target, TABLE, clock)).findings
     assert again.number > finding.number
+
+
+async def test_what_a_mapping_made_of_it_is_held_against_the_erp(
+    ledger: Ledger, clock: Moving
+) -> None:
+    await ledger.apply(envelope(1, [transaction(1, receipt("PO-1", quantity="2"))]))
+    [attempt] = await ledger.begin([1])
+    cases = transaction(1, receipt("PO-1", quantity="24"))
+    await ledger.settle(Result(attempt, Posted("GRN-1"), given=cases, mapping="v1"))
+    erp = Erp([shown(1, clock, quantity=Decimal(24))])
+    clock.pass_by(hours=1)
+    assert (await reconcile(ledger, erp.target, TABLE, clock)).findings == ()
+    erp.found = [shown(1, clock)]
+    [finding] = (await reconcile(ledger, erp.target, TABLE, clock)).findings
+    assert finding.text.startswith("entry 1 says 24 EA, and the ERP has 2 EA")
+    assert await ledger.prune(clock.now + timedelta(days=1)) is None
+    assert (await reconcile(ledger, erp.target, TABLE, clock)).findings == (), "nobody knows now"
+
+
+async def test_what_was_undone_may_be_cancelled_in_the_erp(ledger: Ledger, clock: Moving) -> None:
+    await post(ledger, 1, 2)
+    await ledger.apply(envelope(3, [transaction(3, Reversal(reverses=name(1)))]))
+    [attempt] = await ledger.begin([3])
+    await ledger.settle(Result(attempt, Posted("GRN-1")))
+    erp = Erp([shown(seq, clock, state="cancelled") for seq in (1, 2)])
+    clock.pass_by(hours=1)
+    [finding] = (await reconcile(ledger, erp.target, TABLE, clock)).findings
+    assert finding.entry == 2
+    assert finding.text == "entry 2 is posted, and the ERP shows only what was cancelled: GRN-2"
+
+
+async def test_two_rounds_at_one_moment_open_one_finding(ledger: Ledger, clock: Moving) -> None:
+    await post(ledger, 1)
+    clock.pass_by(hours=1)
+    await asyncio.gather(*(reconcile(ledger, Erp().target, TABLE, clock) for _ in range(3)))
+    now = await latest(ledger)
+    assert len(now.findings) == now.open == 1
+    assert now.closed == ()
+
+
+async def test_more_documents_than_can_be_read_are_an_error_and_nothing_is_missing(
+    ledger: Ledger, clock: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.reconciliation.rounds.MOST_DOCUMENTS", 2)
+    await post(ledger, 1, 2, 3, 4)
+    erp = Erp([shown(seq, clock) for seq in (1, 2, 3)])
+    clock.pass_by(hours=1)
+    now = await reconcile(ledger, erp.target, TABLE, clock)
+    assert now.findings == ()
+    assert now.errors == ("documents: more than 2 documents: say fewer days",)
+
+
+async def test_no_more_findings_are_opened_than_anybody_could_read(
+    ledger: Ledger, clock: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.reconciliation.keeping.MOST_OPEN", 2)
+    await post(ledger, 1, 2, 3)
+    clock.pass_by(hours=1)
+    assert set(open_(await reconcile(ledger, Erp().target, TABLE, clock))) == {1, 2}
+    erp = Erp([shown(1, clock)])
+    assert set(open_(await reconcile(ledger, erp.target, TABLE, clock))) == {2}
+    assert set(open_(await reconcile(ledger, erp.target, TABLE, clock))) == {2, 3}
+
+
+async def test_documents_are_asked_for_from_a_day_before_the_first_entry(
+    ledger: Ledger, clock: Moving
+) -> None:
+    erp = Erp()
+    now = await reconcile(ledger, erp.target, TABLE, clock)
+    assert now.run is not None
+    assert now.run.since == clock.now - timedelta(days=TABLE.days)
+    assert erp.asked == [now.run.since - timedelta(days=1)], "its clock may be another"
+
+
+async def test_more_postings_than_can_be_followed_begin_stock_anew(
+    ledger: Ledger, clock: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.reconciliation.rounds.MOST_MOVES", 1)
+    erp = Erp(on_hand=[on_hand(100)])
+    await reconcile(ledger, erp.target, STOCK, clock)
+    clock.pass_by(hours=1)
+    await post(ledger, 1, 2)
+    erp.found = [shown(1, clock), shown(2, clock)]
+    clock.pass_by(hours=1)
+    now = await reconcile(ledger, erp.target, STOCK, clock)
+    assert now.findings == ()
+    assert "more than 1 postings since it was read last" in now.errors[0]
+    clock.pass_by(hours=1)
+    erp.on_hand = [on_hand(99)]
+    [finding] = (await reconcile(ledger, erp.target, STOCK, clock)).findings
+    assert finding.text.startswith("BOLT-8 (EA) at DOCK: the ERP shows 99 EA")
 
 
 def on_hand(quantity: int, item: str = "BOLT-8", place: str = "DOCK") -> Stock:
