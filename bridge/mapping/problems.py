@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 MOST = 50
 """Problems kept: who reads them mends a column at a time, and the rest is counted."""
+LONGEST = 500
+"""Characters of one: it may quote what somebody copied there by mistake."""
 
 
 @dataclass(slots=True)
@@ -16,6 +18,7 @@ class Problems:
 
     def add(self, file: str, line: int | None, text: str) -> None:
         """Add one sentence that says what is wrong and what to do."""
+        text = "".join(each if each.isprintable() else "\ufffd" for each in text[:LONGEST])
         if len(self.found) < MOST:
             self.found.append(f"{file}: {text}" if line is None else f"{file}:{line}: {text}")
         else:

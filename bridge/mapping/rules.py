@@ -236,9 +236,10 @@ _HEADER = re.compile(r"\s*\[+\s*([^\[\]#]+?)\s*\]+")
 
 
 def _line_of(text: str, where: Sequence[int | str]) -> int | None:
-    """Return the line of a setting as people write it: the longest part of its name that is found.
+    """Return the line of a setting, or of the table it should stand in; None where neither is.
 
-    Source: none; the library that reads TOML does not say where a value stood.
+    `tomllib` does not say where a value stood, so this looks for it as people write it: tables with
+    a header, each setting on a line of its own.
     """
     wanted = [str(part) for part in where]
     tables: dict[str, int] = {}

@@ -177,10 +177,11 @@ def _hear_goods(label: Gtin | Gs1 | Hibc | Mh10, said: _Said) -> None:
     if label.problems and not any(names.values()):
         raise _useless(label)
     said.item |= {name: value for name, value in names.items() if value is not None}
-    if getattr(label, "sscc", None) is not None:
-        said.event["sscc"] = getattr(label, "sscc", None)
-    if getattr(label, "order", None) is not None:
-        said.documents.append({"kind": "po", "number": getattr(label, "order", None)})
+    sscc, order = getattr(label, "sscc", None), getattr(label, "order", None)
+    if sscc is not None:
+        said.event["sscc"] = sscc
+    if order is not None:
+        said.documents.append({"kind": "po", "number": order})
     count = label.count if isinstance(label, Gtin) else label.quantity
     net = label.net_weight if isinstance(label, Gtin | Gs1) else None
     if count is not None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from bridge.mapping.problems import Problems
 
-MAX_COLUMNS = 100
-"""Columns of a header that are looked at: a sheet of somebody else's may have hundreds."""
+MAX_HEADER = 10_000
+"""Characters of a header: hundreds of columns, as a sheet of somebody else's may have."""
 MAX_VALUE = 128
 """Characters of one value: what a transaction can carry."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -42,9 +42,9 @@ class Sheet:
         if text is None:
             return
         lines = io.StringIO(text, newline="")
-        first = lines.readline()
+        first = lines.readline(MAX_HEADER)
         skipped = first.lower().startswith("sep=")
-        header = lines.readline() if skipped else first
+        header = lines.readline(MAX_HEADER) if skipped else first
         mark = first[4:5] if skipped else _separator(header)
         if mark not in {",", ";", "\t"}:
             problems.add(self.name, 1, "separate columns by a comma, a semicolon or a tab")
@@ -53,8 +53,20 @@ class Sheet:
         if not self._fits(names, 1 + skipped, problems):
             return
         places = [names.index(column) if column in names else -1 for column in self.columns]
-        reader = csv.reader(lines, delimiter=mark, strict=True)
-        yield from self._read(reader, places, (1 + skipped, len(names)), problems)
+        above = 1 + skipped
+        line = above
+        rows = csv.reader(lines, delimiter=mark, strict=True)
+        try:
+            for fields in rows:
+                line = above + rows.line_num
+                row = tuple(
+                    fields[place].strip() if 0 <= place < len(fields) else "" for place in places
+                )
+                if any(fields) and self._sound(row, any(fields[len(names) :]), line, problems):
+                    yield line, row
+        except csv.Error as error:
+            text = f"a quote after this line is not closed, or stands inside a value ({error})"
+            problems.add(self.name, line, text)
 
     def _text(self, data: bytes, problems: Problems) -> str | None:
         if data.startswith(_UTF_16):
@@ -72,7 +84,7 @@ class Sheet:
         return text
 
     def _fits(self, names: Sequence[str], line: int, problems: Problems) -> bool:
-        named = [name for name in names[:MAX_COLUMNS] if name]
+        named = [name for name in names if name]
         wrong = sorted(set(named) - {*self.columns, "note"})
         known = ", ".join((*self.columns, "note"))
         if wrong:
@@ -84,29 +96,6 @@ class Sheet:
         for name in missing:
             problems.add(self.name, line, f"there is no column {name}")
         return not wrong and len(set(named)) == len(named) and not missing
-
-    def _read(
-        self,
-        reader: Iterator[list[str]],
-        places: Sequence[int],
-        header: tuple[int, int],
-        problems: Problems,
-    ) -> Iterator[Row]:
-        above, width = header
-        line = above
-        try:
-            for fields in reader:
-                line = above + reader.line_num  # type: ignore[attr-defined]
-                if not any(fields):
-                    continue
-                row = tuple(
-                    fields[place].strip() if 0 <= place < len(fields) else "" for place in places
-                )
-                if self._sound(row, any(fields[width:]), line, problems):
-                    yield line, row
-        except csv.Error as error:
-            text = f"a quote after this line is not closed, or stands inside a value ({error})"
-            problems.add(self.name, line, text)
 
     def _sound(self, row: tuple[str, ...], too_many: bool, line: int, problems: Problems) -> bool:
         if too_many:

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.errors import ConfigError
 from bridge.mapping.folder import FILES, contents, made, read, version_of
@@ -247,6 +249,34 @@ def test_all_mistakes_of_all_files_are_said_at_once_and_no_more_than_can_be_read
     many = problems(items="sku,code\n" + "".join(f"S{n},\n" for n in range(1_000)))
     assert len(many) == MOST + 1
     assert many[-1] == f"and {1_000 - MOST} more"
+
+
+cells = st.sampled_from(
+    ["sku", "gtin", "code", "from", "to", "factor", "location", "A", "1/2", EACH, '"', "\r", "\x00"]
+) | st.text(max_size=5)
+sheets = st.binary(max_size=60) | st.lists(
+    st.lists(cells, max_size=5).map(",".join), max_size=5
+).map(lambda rows: "\n".join(rows).encode("utf-8", "surrogatepass"))
+some_rules = st.binary(max_size=60) | st.text(
+    "[]{}=\"'.,#\n 12ab" + "type reason document prefix", max_size=60
+).map(str.encode)
+
+
+@given(some_rules, st.dictionaries(st.sampled_from(FILES[1:]), sheets))
+def test_whatever_lies_there_is_tables_or_says_what_is_wrong(
+    rules: bytes, files: dict[str, bytes]
+) -> None:
+    said = ""
+    try:
+        made({"mapping.toml": rules} | files)
+    except ConfigError as error:
+        said = str(error)
+    assert all(line.startswith((*FILES, "and ")) for line in said.splitlines())
+
+
+def test_a_line_without_end_is_not_held_for_a_header() -> None:
+    [found] = problems(items=b"sku," * 1_000_000)
+    assert found.startswith("items.csv:1: column sku is there twice")
 
 
 # --- The folder ---
