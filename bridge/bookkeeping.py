@@ -8,8 +8,8 @@ adjustments and counts change the one quantity. What happens between bins it has
 Money is never made up: every price is that of the document the goods belong to.
 """
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, tzinfo
 from decimal import Decimal
 from typing import Annotated, Literal, assert_never
@@ -234,19 +234,36 @@ def taken(goods: Goods, order: Sequence[Open], name: str, *, over: Reason) -> Go
     """
     found: list[tuple[str, Decimal]] = []
     for sku, wanted in goods:
-        left = wanted
+        rest = wanted
         lines = [line for line in order if line.sku == sku]
         if not lines:
             raise Unfit("unknown_sku", f"{name} has no {sku}")
         for line in lines:
-            part = min(left, max(line.quantity, Decimal(0)))
+            part = min(rest, max(line.quantity, Decimal(0)))
             if part:
                 found.append((line.line, part))
-                left -= part
-        if left:
-            text = f"{left:f} of {sku} more than {name} has, which is {wanted - left:f}"
+                rest -= part
+        if rest:
+            text = f"{rest:f} of {sku} more than {name} has left, which is {wanted - rest:f}"
             raise Unfit(over, text)
     return tuple(found)
+
+
+def left(order: Sequence[Open], before: Mapping[str, Decimal]) -> list[Open]:
+    """Return the lines of a document with what was taken of it before left out, first lines first.
+
+    Args:
+        order: its lines.
+        before: how much was taken, by SKU.
+    """
+    owed = dict(before)
+    found: list[Open] = []
+    for line in order:
+        part = min(owed.get(line.sku, Decimal(0)), max(line.quantity, Decimal(0)))
+        if part:
+            owed[line.sku] -= part
+        found.append(replace(line, quantity=line.quantity - part))
+    return found
 
 
 def moved(

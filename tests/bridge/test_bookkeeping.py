@@ -17,6 +17,7 @@ from bridge.bookkeeping import (
     Settings,
     Unfit,
     differences,
+    left,
     moved,
     number,
     plan,
@@ -146,6 +147,14 @@ def test_lines_are_filled_from_the_first() -> None:
     wanted = (("BOLT-8", Decimal("3.5")), ("NUT", Decimal(1)))
     found = taken(wanted, ORDER, "P1", over="over_receipt")
     assert found == (("1", Decimal(3)), ("3", Decimal("0.5")), ("2", Decimal(1)))
+
+
+def test_what_was_taken_before_is_left_out() -> None:
+    rest = left(ORDER, {"BOLT-8": Decimal("3.5"), "NUT": Decimal(9), "CAP": Decimal(1)})
+    assert [each.quantity for each in rest] == [0, 0, Decimal("3.5"), -1]
+    assert taken((("BOLT-8", Decimal(3)),), rest, "P1", over="refused") == (("3", Decimal(3)),)
+    with pytest.raises(Unfit, match=r"1\.0 of BOLT-8 more than P1 has left, which is 3\.5"):
+        taken((("BOLT-8", Decimal("4.5")),), rest, "P1", over="refused")
 
 
 @pytest.mark.parametrize(

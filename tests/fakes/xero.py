@@ -25,9 +25,12 @@ TENANT = "a1b2c3d4-0000-4000-8000-0000000000aa"
 CONTACT = "0cc0cc00-0000-4000-8000-0000000000cc"
 ASSETS, SALES, WRITE_OFF = "630", "200", "401"
 NAMESPACE = uuid.UUID(int=7)
+_STRING = r'"((?:[^"\\]|\\.)*)"'
 _TERM = re.compile(
-    r'(\w+)(==|>=)(?:"((?:[^"\\]|\\.)*)"|DateTime\((\d+), (\d+), (\d+)\))( AND )?'
-)  # fmt: skip
+    rf"(\w+)(?:(==){_STRING}|>=DateTime\((\d+), (\d+), (\d+)\)"
+    rf"|!=null AND \1\.StartsWith\({_STRING}\))(?: AND |$)"
+)
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _Invalid(Exception):
@@ -179,7 +182,6 @@ class Organisation(Vendor):
 
     def _fits(self, row: dict[str, Any], query: Mapping[str, str]) -> bool:
         wanted = [
-            query.get("InvoiceNumbers", row.get("InvoiceNumber")) == row.get("InvoiceNumber"),
             query.get("QuoteNumber", "") in str(row.get("QuoteNumber", "")),  # a part is enough
             (query.get("status") or query.get("Status") or row.get("Status")) == row.get("Status"),
         ]
@@ -191,13 +193,14 @@ class Organisation(Vendor):
                 self.problems.append(f"where that Xero does not read: {where}")
                 return False
             place = term.end()
-            if term[2] == "==":
-                value = re.sub(r"\\(.)", r"\1", term[3])
-                wanted.append(str(row.get(term[1], "")) == value)
-            else:
+            if term[2]:
+                wanted.append(str(row.get(term[1], "")) == _plain(term[3]))
+            elif term[4]:
                 day = datetime(int(term[4]), int(term[5]), int(term[6]), tzinfo=UTC)
                 at = int(row.get(term[1], "/Date(0+0000)/")[6:-7])
                 wanted.append(at >= day.timestamp() * 1000)
+            else:
+                wanted.append(str(row.get(term[1], "")).startswith(_plain(term[7])))
         return all(wanted)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
@@ -258,7 +261,8 @@ class Organisation(Vendor):
         reference = given.get("Reference") or given.get(field) or "nothing"
         if row["Type"] in ("ACCPAY", "ACCPAYCREDIT") and given.get(field) is None:
             self.problems.append("a document of a supplier without a number")
-        self.effects[str(reference)] += 1
+        mark = _ID.search(str(reference))
+        self.effects[mark[0] + str(reference)[mark.end() :] if mark else "nobody"] += 1
         return row
 
     def _move(self, row: dict[str, Any]) -> None:
@@ -268,6 +272,10 @@ class Organisation(Vendor):
             item = codes.get(line.get("ItemCode", ""))
             if item is not None and item["IsTrackedAsInventory"]:
                 item["QuantityOnHand"] += sign * Decimal(line["Quantity"])
+
+
+def _plain(quoted: str) -> str:
+    return re.sub(r"\\(.)", r"\1", quoted)
 
 
 def _rejected(message: str) -> web.Response:

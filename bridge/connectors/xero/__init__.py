@@ -5,8 +5,9 @@ quote, a return a credit note at those of the invoice it came with. Adjustments 
 documents of no total, as Xero's guide to tracked inventory has them.
 
 Each is created under an `Idempotency-Key` made of the transaction's id. How long Xero knows a key
-it does not say; so the id also stands in the document (the number of a bill, the reference of an
-invoice or credit note), and what may have been booked is looked for before it is sent again.
+it does not say; so order and id also stand in the document (the number of a bill, the reference of
+an invoice or credit note). What may have been booked is looked for there before it is sent again,
+and so is what was booked of the same order before.
 
 Scopes: accounting.invoices (accounting.transactions for an app made before March 2026),
 accounting.settings.read, and offline_access for a login.
@@ -28,10 +29,10 @@ CAPABILITIES = Capabilities(
     limits=(
         *LIMITS,
         "Bills, invoices and credit notes count in Xero's stock only once they are authorised.",
-        "What of an order was billed before Xero does not say: more than all of it at once shows.",
+        "What of an order was billed, invoiced or credited by hand is not looked at.",
         "Orders stay open: a person marks them as billed.",
         "Adjustments are at the item's purchase price, and their document is authorised at once.",
-        "A bill's number is the transaction's id; give it the supplier's once it is booked.",
+        "A bill's number is the order's and the transaction's id: with another it is not found.",
         "Quantities and prices have four decimal places.",
         "60 calls a minute and 5,000 a day for each organisation: see [limits].",
     ),

@@ -1,12 +1,13 @@
 """What Xero is to create, from what a transaction means and what Xero has already. Pure."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bridge.bookkeeping import Against, Goods, Open, Unfit, number, taken
+from bridge.bookkeeping import Against, Goods, Open, Unfit, left, number, taken
 from bridge.connectors.xero.api import Collection, amount
 from bridge.connectors.xero.config import Config
 from contract.envelope import Reason
@@ -31,7 +32,7 @@ class Kind:
     makes: Collection
     type: str
     number: str
-    """The field that carries the transaction's id. Sales documents keep their own numbers."""
+    """The field the bridge writes `numbered` into. Sales documents keep their own numbers."""
     over: Reason
     """Why more than the document has is refused."""
 
@@ -48,11 +49,35 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def against(plan: Against, there: Mapping[str, Any], today: date, config: Config) -> dict[str, Any]:
+NUMBER = re.compile(
+    r"(?:(?P<order>.+)/)?(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/out)?", re.DOTALL
+)
+"""What the bridge's own numbers look like: see `numbered`, and `ENDS`."""
+
+
+def numbered(plan: Against) -> str:
+    """Return what is in the document's number or reference: where the goods belong, and the id."""
+    return f"{plan.order}/{plan.key}"
+
+
+def against(
+    plan: Against,
+    there: Mapping[str, Any],
+    before: Mapping[str, Decimal],
+    today: date,
+    config: Config,
+) -> dict[str, Any]:
     """Return the bill, invoice or credit note for goods of an order, quote or invoice.
 
+    Args:
+        plan: what to make.
+        there: the document the goods belong to, as Xero has it.
+        before: what this bridge has booked of it already, by SKU.
+        today: the day for a transaction whose own is not known.
+        config: of the target.
+
     Raises:
-        Unfit: the goods are not in it, or it is in no state, or has no price for them.
+        Unfit: so much is not left in it, or it is in no state, or has no price for it.
     """
     kind = KINDS[plan.what]
     state = str(there.get("Status"))
@@ -64,7 +89,7 @@ def against(plan: Against, there: Mapping[str, Any], today: date, config: Config
         Open(str(place), str(line["ItemCode"]), amount(line.get("Quantity")) or Decimal(0))
         for place, line in enumerate(lines)
     ]
-    taking = taken(plan.goods, opened, plan.order, over=kind.over)
+    taking = taken(plan.goods, left(opened, before), plan.order, over=kind.over)
     status = {"bill": config.bills, "invoice": config.invoices, "credit": config.credits}
     day = plan.day or today
     made: dict[str, Any] = {
@@ -72,7 +97,7 @@ def against(plan: Against, there: Mapping[str, Any], today: date, config: Config
         "Status": status[plan.what],
         "Contact": {"ContactID": there.get("Contact", {}).get("ContactID")},
         "Date": day.isoformat(),
-        kind.number: plan.key,
+        kind.number: numbered(plan),
         "LineAmountTypes": _taxed(there.get("LineAmountTypes")),
         "LineItems": [_line(lines[int(at)], each, plan) for at, each in taking],
     }
@@ -182,6 +207,21 @@ def exact(quantity: Decimal) -> int | float:
     if quantity != round(quantity, PLACES):
         raise Unfit("contract", f"Xero keeps {PLACES} decimal places, not {quantity:f}")
     return number(quantity)
+
+
+def booked_of(plan: Against, documents: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Return how much other documents of the same order have of each SKU, but for undone ones."""
+    found: dict[str, Decimal] = {}
+    for row in documents:
+        mark = NUMBER.fullmatch(str(row.get(KINDS[plan.what].number)))
+        if mark is None or mark["order"] != plan.order or mark["id"] == plan.key:
+            continue
+        if row.get("Status") not in ("DELETED", "VOIDED"):
+            for line in row.get("LineItems") or ():
+                sku, quantity = line.get("ItemCode"), amount(line.get("Quantity"))
+                if sku and quantity:
+                    found[sku] = found.get(sku, Decimal(0)) + quantity
+    return found
 
 
 def on_hand(items: Items) -> dict[str, Decimal]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bridge.connector import Found, Stock
 from bridge.connectors.xero.api import PLACES, Books, Collection, amount
-from bridge.connectors.xero.bodies import ENDS
+from bridge.connectors.xero.bodies import NUMBER
 from bridge.connectors.xero.config import Config
 from bridge.connectors.xero.target import login_of
 from bridge.errors import SourceFailed
@@ -21,7 +21,6 @@ PAGE = 100
 """Rows of a page, which is Xero's own size."""
 MAX_PAGES = 1_000
 """Pages of one question: a hundred thousand documents; more would spend the day's calls."""
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DATE = re.compile(r"/Date\((-?[0-9]{1,16})([+-][0-9]{4})?\)/")
 _STATES: Mapping[str, Literal["draft", "booked", "cancelled"]] = {
     "DRAFT": "draft",
@@ -133,15 +132,13 @@ def _places(collection: Collection) -> Iterable[tuple[str, str]]:
 def _found(row: Mapping[str, Any]) -> Found | None:
     mine = row.get("Type") in ("ACCPAY", "ACCPAYCREDIT")
     names = ("InvoiceNumber", "CreditNoteNumber") if mine else ("Reference",)
-    key = next((str(row[name]) for name in names if row.get(name)), "")
-    for end in ENDS:
-        if end:
-            key = key.removesuffix(end)
-    if not _ID.fullmatch(key):
+    said = next((str(row[name]) for name in names if row.get(name)), "")
+    mark = NUMBER.fullmatch(said)
+    if mark is None:
         return None
     number = row.get("InvoiceNumber") or row.get("CreditNoteNumber")
     return Found(
-        reference=key,
+        reference=mark["id"],
         document=str((None if mine else number) or row.get("InvoiceID") or row.get("CreditNoteID")),
         state=_STATES.get(str(row.get("Status")), "draft"),
         quantity=_quantity(row.get("LineItems") or ()),

@@ -18,6 +18,8 @@ from bridge.connectors.xero.bodies import (
     adjusting,
     adjusts,
     against,
+    booked_of,
+    numbered,
     on_hand,
     split,
 )
@@ -28,6 +30,10 @@ from bridge.outcome import Outcome, Posted, Refused
 from contract.transactions import Transaction
 
 AUTHORIZE = "https://login.xero.com/identity/connect/authorize"
+PAGE = 100
+"""Rows of a page, which is Xero's own size."""
+MAX_PAGES = 10
+"""Pages of documents of one order: a thousand deliveries."""
 COUNTED = "counted"
 """The reason of an adjustment that a count makes."""
 
@@ -79,12 +85,28 @@ class Xero:
     async def _against(self, made: Against, *, again: bool) -> Posted:
         kind = KINDS[made.what]
         if again:
-            booked = await self._booked(kind.makes, kind.type, made.key)
+            booked = await self._booked(kind.makes, kind.type, numbered(made))
             if booked is not None:
                 return booked
         there = await self._order(made)
-        body = against(made, there, self._today(), self._config)
+        before = await self._before(made)
+        body = against(made, there, before, self._today(), self._config)
         return await self._create(kind.makes, body, made.key)
+
+    async def _before(self, made: Against) -> dict[str, Decimal]:
+        """Return what was booked of the same order before: Xero itself keeps no account of it."""
+        kind = KINDS[made.what]
+        where = f"{_of(kind.type)} AND {kind.number}!=null AND {kind.number}.StartsWith"
+        asked = ("where", f"{where}({quoted(made.order + '/')})")
+        rows: list[dict[str, Any]] = []
+        for page in range(1, MAX_PAGES + 1):
+            # A page of documents has their lines; without a page Xero leaves them out
+            found = await self._books.rows(kind.makes, [asked, ("page", str(page)), *PLACES])
+            rows += found
+            if len(found) < PAGE:
+                return booked_of(made, rows)
+        text = f"Xero has too many {kind.makes} of {made.order} to look through"
+        raise Unfit("needs_human", text)
 
     async def _adjust(self, made: Adjust, *, again: bool) -> Posted:
         if again:
@@ -117,8 +139,8 @@ class Xero:
 
     async def _booked(self, what: Collection, type_: str, key: str) -> Posted | None:
         """Look for what carries a key, whatever its state: what a person voided stays voided."""
-        for row in await self._books.rows(what, _asking(what, type_, key)):
-            if row.get("Type") == type_ and key in (row.get(name) for name in _NUMBERS):
+        for row in await self._books.rows(what, _asking(type_, key)):
+            if row.get("Type") == type_ and row.get(_FIELDS[type_]) == key:
                 return Posted(_name(row))
         return None
 
@@ -152,15 +174,17 @@ class Xero:
         return datetime.now(self._config.zone).date()
 
 
-_NUMBERS = ("InvoiceNumber", "CreditNoteNumber", "Reference")
+_FIELDS = {kind.type: kind.number for kind in KINDS.values()} | {"ACCPAYCREDIT": "CreditNoteNumber"}
+"""Where the bridge's own number stands, by type of document."""
 _ORDER_NUMBERS = ("PurchaseOrderNumber", "QuoteNumber", "InvoiceNumber")
 
 
-def _asking(what: Collection, type_: str, key: str) -> list[tuple[str, str]]:
-    if type_ == "ACCPAY":
-        return [("InvoiceNumbers", key)]
-    field = "CreditNoteNumber" if type_ == "ACCPAYCREDIT" else "Reference"
-    return [("where", f"Type=={quoted(type_)} AND {field}=={quoted(key)}")]
+def _of(type_: str) -> str:
+    return f"Type=={quoted(type_)}"
+
+
+def _asking(type_: str, key: str) -> list[tuple[str, str]]:
+    return [("where", f"{_of(type_)} AND {_FIELDS[type_]}=={quoted(key)}")]
 
 
 def _searching(made: Against) -> tuple[list[tuple[str, str]], str]:
@@ -170,7 +194,6 @@ def _searching(made: Against) -> tuple[list[tuple[str, str]], str]:
             return [], made.order
         case "invoice":
             return [("QuoteNumber", made.order)], ""
-    # A page of invoices has their lines; without one Xero leaves them out
     return [("where", f"InvoiceNumber=={quoted(made.order)}"), ("page", "1"), *PLACES], ""
 
 
@@ -200,10 +223,11 @@ def calls(transaction: Transaction, config: Config) -> list[Call]:
         return [*asked, Call("adjust", "PUT", f"{base}/<Invoices or CreditNotes>", text, headers)]
     kind = KINDS[made.what]
     lines = ", ".join(f"{each:f} of {sku}" for sku, each in made.goods)
-    body = f"<{kind.type} {kind.number} {made.key}: {lines} at the prices of {made.order}>"
+    body = f"<{kind.type} {kind.number} {numbered(made)}: {lines} at the prices of {made.order}>"
     headers = {"Content-Type": "application/json", "Idempotency-Key": made.key}
     return [
         Call(f"look up {made.order}", "GET", f"{base}/{kind.goes_by}"),
+        Call(f"look up what was booked of {made.order}", "GET", f"{base}/{kind.makes}"),
         Call(f"create the {made.what}", "PUT", f"{base}/{kind.makes}", body, headers),
     ]
 

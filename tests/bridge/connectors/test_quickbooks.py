@@ -280,7 +280,7 @@ def test_an_invoice_says_how_the_goods_went(tmp_path: Path) -> None:
         ({"POStatus": "Closed"}, {}, "is Closed"),
         ({}, {"UnitPrice": None}, "no price"),
         ({}, {"DiscountRate": Decimal(5)}, "by hand"),
-        ({}, {"Qty": Decimal(1)}, "1 of BOLT-8 more than P has"),
+        ({}, {"Qty": Decimal(1)}, "1 of BOLT-8 more than P has left"),
         ({}, {"ItemRef": {"value": "999"}}, "P has no BOLT-8"),
         ({"Line": None}, {}, "P has no BOLT-8"),
     ],

@@ -22,6 +22,7 @@ from bridge.connectors.xero import (
     moves,
     probe,
     read,
+    target,
 )
 from bridge.connectors.xero.bodies import adjusting, against, exact
 from bridge.errors import SourceFailed
@@ -211,7 +212,7 @@ def made(event: Event, there: dict[str, Any], tmp_path: Path, **more: Any) -> di
     config = config_of("https://x.example", tmp_path, **more)
     plan = document(transaction(1, event), config)
     assert isinstance(plan, Against)
-    return against(plan, there, TODAY, config)
+    return against(plan, there, {}, TODAY, config)
 
 
 def test_a_bill_has_prices_accounts_and_taxes_of_its_order(tmp_path: Path) -> None:
@@ -229,7 +230,7 @@ def test_a_bill_has_prices_accounts_and_taxes_of_its_order(tmp_path: Path) -> No
     }
     assert (bill["Type"], bill["Status"], bill["CurrencyCode"]) == ("ACCPAY", "AUTHORISED", "NZD")
     assert date.fromisoformat(bill["DueDate"]) - date.fromisoformat(bill["Date"]) == timedelta(20)
-    assert bill["InvoiceNumber"] == str(transaction(1, Receipt(lines=(goods(),))).id)
+    assert bill["InvoiceNumber"] == f"P/{transaction(1, Receipt(lines=(goods(),))).id}"
 
 
 def test_an_invoice_keeps_the_discount_of_its_quote(tmp_path: Path) -> None:
@@ -258,7 +259,7 @@ def test_a_draft_needs_no_due_date(tmp_path: Path) -> None:
         ({}, {"UnitAmount": None}, "no price"),
         ({}, {"DiscountRate": Decimal(5)}, "only an invoice has a discount"),
         ({}, {"DiscountAmount": Decimal(5)}, "fixed discount"),
-        ({}, {"Quantity": Decimal(1)}, "1 of BOLT-8 more than P has"),
+        ({}, {"Quantity": Decimal(1)}, "1 of BOLT-8 more than P has left"),
         ({}, {"ItemCode": "NUT"}, "P has no BOLT-8"),
         ({"LineItems": None}, {}, "P has no BOLT-8"),
     ],
@@ -383,6 +384,42 @@ async def test_what_xero_does_not_have_is_refused_and_nothing_created(
         assert not vendor.effects
     assert isinstance(outcome, Refused)
     assert outcome.code == code
+
+
+@pytest.mark.parametrize("undone", ["VOIDED", "DELETED"])
+async def test_an_order_is_received_in_parts_and_no_more_than_all(
+    undone: str, tmp_path: Path
+) -> None:
+    async with opened(tmp_path) as (vendor, config), connect(config) as connector:
+        vendor.has("PurchaseOrders", 'A"/1', {"BOLT-8": ("10", "1"), "NUT-8": ("5", "2")})
+        vendor.has("PurchaseOrders", 'A"/1/2', {"BOLT-8": ("10", "1")})
+        parts = [
+            Receipt(lines=(goods(value=each),), documents=named("po", number))
+            for each, number in (("6", 'A"/1'), ("6", 'A"/1/2'), ("4.5", 'A"/1'), ("4", 'A"/1'))
+        ]
+        made_ = [transaction(seq, each) for seq, each in enumerate(parts, start=1)]
+        outcomes = [await connector.deliver(each, again=False) for each in made_]
+        assert [type(each) for each in outcomes] == [Posted, Posted, Refused, Posted]
+        assert isinstance(outcomes[2], Refused)
+        assert outcomes[2].code == "over_receipt"
+        assert "which is 4" in outcomes[2].text
+        first = next(row for row in vendor.tables["Invoices"] if "/1/0" in row["InvoiceNumber"])
+        first["Status"] = undone
+        assert isinstance(await connector.deliver(made_[2], again=False), Posted)
+
+
+async def test_an_order_of_too_many_documents_goes_to_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "MAX_PAGES", 1)
+    monkeypatch.setattr(target, "PAGE", 1)
+    async with opened(tmp_path) as (_, config), connect(config) as connector:
+        outcomes = [
+            await connector.deliver(transaction(seq, RECEIPT), again=False) for seq in (1, 2)
+        ]
+    assert isinstance(outcomes[0], Posted)
+    assert isinstance(outcomes[1], Refused)
+    assert outcomes[1].code == "needs_human"
 
 
 async def test_a_count_with_more_of_one_and_less_of_another_is_two_documents(
