@@ -1,11 +1,20 @@
 """How one ERP wants its requests, and what its answers say. Pure; a connector brings its own."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, assert_never
 
 from bridge.http import Answer
 from bridge.outcome import Outcome
-from bridge.vouchers.plan import Task, Work
+from bridge.vouchers.plan import (
+    Assembled,
+    Booking,
+    Counted,
+    Delivered,
+    Moved,
+    Purchased,
+    Returned,
+    Task,
+)
 from bridge.vouchers.rows import Article, Values
 from contract.values import Item
 
@@ -60,7 +69,7 @@ class Forms(Protocol):
         """Return the header that carries the key."""
         ...
 
-    def parts(self, work: Work) -> tuple[Part, ...]:
+    def parts(self, work: Booking) -> tuple[Part, ...]:
         """Return the vouchers it may become, in the order they are drafted and submitted."""
         ...
 
@@ -123,6 +132,21 @@ class Forms(Protocol):
     def exists(self, answer: Answer) -> bool:
         """Whether a refused draft was refused because there is one for the transaction."""
         ...
+
+
+def kind_of(work: Booking) -> Kind:
+    """Return the kind of voucher ERPNext has for it."""
+    match work:
+        case Purchased():
+            return "Purchase Receipt"
+        case Delivered() | Returned():
+            return "Delivery Note"
+        case Moved() | Assembled():
+            return "Stock Entry"
+        case Counted():
+            return "Stock Reconciliation"
+        case _:
+            assert_never(work)
 
 
 def items_of(values: Any) -> list[Values]:

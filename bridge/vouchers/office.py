@@ -5,14 +5,15 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from bridge.http import MAX_TEXT, SETTING_WRONG, Answer, Http, Stopped, read_secret
 from bridge.outcome import Refused, TryLater, Unknown
+from bridge.tally import exact
 from bridge.vouchers.forms import Forms, Order, Part, Request, Voucher, items_of
 from bridge.vouchers.plan import (
     Assembled,
+    Booking,
     Counted,
     Delivered,
     Goods,
@@ -20,8 +21,6 @@ from bridge.vouchers.plan import (
     Purchased,
     Returned,
     Task,
-    Work,
-    number,
 )
 from bridge.vouchers.rows import Article, Known, OrderLine, Values, all_owed, row_of, take
 from bridge.vouchers.settings import VoucherSettings
@@ -65,7 +64,7 @@ class Office(ABC):
         answer = await self._send(self.forms.find(part, reference), writes=False)
         return self._read(lambda: self.forms.found(part, answer), answer, writes=False)
 
-    async def fill(self, work: Work) -> Filled:
+    async def fill(self, work: Booking) -> Filled:
         """Return what is to be drafted, with all that only the ERP knows."""
         match work:
             case Purchased():
@@ -80,7 +79,8 @@ class Office(ABC):
                 return await self.count(work)
             case Assembled():
                 return await self.assembly(work)
-        raise AssertionError(f"nothing is drafted for {work}")
+            case _:
+                assert_never(work)
 
     async def draft(self, part: Part, task: Task, values: Values) -> Voucher:
         """Make a draft; where there is one by now, return that one."""
@@ -168,7 +168,7 @@ class Office(ABC):
         rows = []
         for each in takes:
             row = row_of(each, self.forms.sale, work.note, work.into)
-            row["qty"] = number(-each.quantity)
+            row["qty"] = exact(-each.quantity)
             row |= {name: sent[each.line.name].get(name) for name in self.forms.sale}
             if self.forms.returned is not None:
                 row[self.forms.returned] = each.line.name
@@ -196,7 +196,8 @@ class Office(ABC):
         names = (partner, "currency", "conversion_rate")
         said = {name: order[name] for name in names if order.get(name) is not None}
         if "conversion_rate" in said:
-            said["conversion_rate"] = number(Decimal(str(said["conversion_rate"])))
+            with as_expected(self.forms.who):
+                said["conversion_rate"] = float(said["conversion_rate"])
         return {"company": self.settings.company, **said}
 
     async def _owed(self, lines: Iterable[OrderLine]) -> dict[str, Known]:
@@ -228,7 +229,7 @@ class Office(ABC):
         """Return the lines of a document that are of an item."""
         with as_expected(self.forms.who):
             rows = [row for row in items_of(order) if row.get("item_code")]
-            return [OrderLine.read(row, done) for row in rows]
+            return [OrderLine.read(row, done, self.settings.decimals) for row in rows]
 
     async def known(self, goods: Iterable[Goods]) -> list[Known]:
         """Look up items, which must be kept in the unit they were scanned in."""

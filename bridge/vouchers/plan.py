@@ -32,6 +32,9 @@ MARK = 16
 """Hexadecimal digits that tell the content of a transaction from what it was before a person
 changed it: two versions of one transaction, not millions of transactions."""
 
+MOST_DIGITS = 15
+"""Digits of a quantity and of every part of it that binary fractions keep. Source: IEEE 754."""
+
 
 @dataclass(frozen=True, slots=True)
 class Goods:
@@ -109,7 +112,15 @@ class Undone:
     earlier: str
 
 
-Work = Purchased | Delivered | Returned | Moved | Counted | Assembled | Undone
+Booking = Purchased | Delivered | Returned | Moved | Counted | Assembled
+Work = Booking | Undone
+BOOKS = frozenset(
+    {
+        *("receipt", "putaway", "pick", "shipment", "transfer", "count", "adjustment"),
+        *("return", "assembly", "reversal"),
+    }
+)
+"""Types of transactions that become work; a pack is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,20 +296,10 @@ def _added_up(item: Item, unit: str, lot: str | None, labels: list[Line]) -> Goo
 
 
 def _check_exact(item: Item, quantity: Decimal, decimals: int) -> None:
-    kept = number(quantity)
-    if Decimal(repr(kept)) != quantity or quantity != round(quantity, decimals):
+    digits = len(quantity.normalize().as_tuple().digits)
+    if digits > MOST_DIGITS or quantity != round(quantity, decimals):
         text = f"{quantity} of {item.sku or item.gtin} would be rounded: see decimals"
         raise _Unfit(Refused("contract", text))
-
-
-def number(quantity: Decimal) -> int | float:
-    """Return a quantity as the number JSON carries: whole ones without a point.
-
-    >>> number(Decimal("25.000")), number(Decimal("-0.25"))
-    (25, -0.25)
-    """
-    whole = quantity == quantity.to_integral_value() and abs(quantity) < 2**53
-    return int(quantity) if whole else float(quantity)
 
 
 def _note(transaction: Transaction) -> str:

@@ -4,7 +4,7 @@ from bridge.http import Stopped
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from bridge.vouchers.forms import Part, Voucher
 from bridge.vouchers.office import Office
-from bridge.vouchers.plan import Task, Undone, document
+from bridge.vouchers.plan import Booking, Task, Undone, document
 from contract.transactions import Transaction
 
 
@@ -27,14 +27,14 @@ class Clerk:
         try:
             if isinstance(task.work, Undone):
                 return await self._undo(task.work.earlier, again=again)
-            return await self._book(task)
+            return await self._book(task, task.work)
         except Stopped as stopped:
             if isinstance(stopped.outcome, Refused):
                 self._office.forget()
             return stopped.outcome
 
-    async def _book(self, task: Task) -> Outcome:
-        parts = self._office.forms.parts(task.work)
+    async def _book(self, task: Task, work: Booking) -> Outcome:
+        parts = self._office.forms.parts(work)
         there = await self._look(parts, task.reference)
         alive = {part: each for part, each in there.items() if each.state != "cancelled"}
         if there and not alive:
@@ -43,7 +43,7 @@ class Clerk:
         there = alive
         # What was submitted had all its drafts made before
         if not any(voucher.state == "submitted" for voucher in there.values()):
-            await self._draft(task, parts, there)
+            await self._draft(task, work, there)
         await self._submit(task, {part: there[part] for part in parts if part in there})
         return Posted(", ".join(there[part].name for part in parts if part in there))
 
@@ -51,12 +51,13 @@ class Clerk:
         found = {part: await self._office.find(part, reference) for part in parts}
         return {part: voucher for part, voucher in found.items() if voucher is not None}
 
-    async def _draft(self, task: Task, parts: tuple[Part, ...], there: dict[Part, Voucher]) -> None:
+    async def _draft(self, task: Task, work: Booking, there: dict[Part, Voucher]) -> None:
         """Draft what is missing into `there`, the last part last, and rewrite what has changed."""
+        parts = self._office.forms.parts(work)
         agreed = all(voucher.mark == task.mark for voucher in there.values())
         if parts[-1] in there and agreed:
             return
-        wanted = await self._office.fill(task.work)
+        wanted = await self._office.fill(work)
         for part, values in wanted:
             voucher = there.get(part)
             if voucher is None:

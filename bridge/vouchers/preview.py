@@ -2,6 +2,7 @@
 
 from bridge.connector import Call
 from bridge.outcome import Posted, Refused
+from bridge.tally import exact
 from bridge.vouchers.forms import Forms, Part, Request, Voucher
 from bridge.vouchers.office import written
 from bridge.vouchers.plan import (
@@ -14,7 +15,6 @@ from bridge.vouchers.plan import (
     Undone,
     Work,
     document,
-    number,
 )
 from bridge.vouchers.rows import Values
 from bridge.vouchers.settings import VoucherSettings
@@ -70,7 +70,7 @@ def _values(task: Task, settings: VoucherSettings) -> Values:
     for goods in _goods(task.work):
         row: Values = {
             "item_code": goods.item.sku or f"<item of {goods}>",
-            "qty": number(goods.quantity),
+            "qty": exact(goods.quantity),
             "uom": goods.unit,
         }
         if isinstance(task.work, Moved):

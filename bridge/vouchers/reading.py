@@ -15,7 +15,7 @@ from bridge.errors import SourceFailed
 from bridge.http import Stopped
 from bridge.vouchers.forms import items_of
 from bridge.vouchers.office import Office, as_expected
-from bridge.vouchers.rows import Values, exact
+from bridge.vouchers.rows import Values, meant
 from contract.reference import DocumentRecord, ItemRecord, LocationRecord
 
 log = logging.getLogger(__name__)
@@ -115,8 +115,8 @@ class VoucherSource(ABC):
         return {
             "line": row["name"],
             "sku": row["item_code"],
-            "quantity": exact(row["qty"], places),
-            "done": exact(row.get(DONE[kind]), places),
+            "quantity": meant(row["qty"], places),
+            "done": meant(row.get(DONE[kind]), places),
             "location": self._place(row["warehouse"]) if row.get("warehouse") else None,
         }
 
@@ -142,7 +142,7 @@ class VoucherSource(ABC):
                 async for row in self.item_rows()
             }
             async for row in self.stock_rows():
-                quantity = exact(row["actual_qty"], self._settings.decimals)
+                quantity = meant(row["actual_qty"], self._settings.decimals)
                 unit, warehouse = units.get(str(row["item_code"])), str(row["warehouse"])
                 if quantity and unit and warehouse in ours:
                     yield Stock(str(row["item_code"]), self._place(warehouse), quantity, unit)
@@ -151,7 +151,7 @@ class VoucherSource(ABC):
         """Yield the vouchers made since then under a transaction's id."""
         with self._sorted():
             async for reference, state, row in self.voucher_rows(since):
-                counted = (abs(exact(line["qty"], 9)) for line in row.get("items") or ())
+                counted = (abs(meant(line["qty"], 9)) for line in row.get("items") or ())
                 yield Found(
                     reference=reference,
                     document=str(row["name"]),

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from bridge.outcome import Refused
-from bridge.vouchers.plan import Goods, number
+from bridge.tally import exact
+from bridge.vouchers.plan import Goods
 
 Values = dict[str, Any]
 """A voucher, or a row of one, as JSON."""
@@ -36,7 +37,7 @@ class Known:
         """What every row of a voucher says."""
         row: Values = {
             "item_code": self.article.code,
-            "qty": number(self.goods.quantity),
+            "qty": exact(self.goods.quantity),
             "uom": self.article.unit,
         }
         if self.article.lots or self.article.serials:
@@ -61,14 +62,15 @@ class OrderLine:
     warehouse: str | None
 
     @classmethod
-    def read(cls, row: Mapping[str, Any], done: str | None) -> "OrderLine":
+    def read(cls, row: Mapping[str, Any], done: str | None, decimals: int) -> "OrderLine":
         """Read a line as the ERP writes it. Raises KeyError, ArithmeticError or ValueError.
 
         Args:
             row: the line.
             done: the field that says how much of it is done; None where there is none.
+            decimals: the ERP keeps of a quantity.
         """
-        owed = Decimal(str(row["qty"])) - Decimal(str(row.get(done) or 0) if done else "0")
+        owed = meant(row["qty"], decimals) - meant(row.get(done) if done else 0, decimals)
         return cls(
             name=str(row["name"]),
             item=str(row["item_code"]),
@@ -128,8 +130,8 @@ def row_of(taken: Take, fields: tuple[str, str], order: str, warehouse: str) -> 
     """
     return {
         **taken.known.row,
-        "qty": number(taken.quantity),
-        "rate": number(taken.line.rate),
+        "qty": exact(taken.quantity),
+        "rate": float(taken.line.rate),
         "warehouse": warehouse,
         fields[0]: order,
         fields[1]: taken.line.name,
@@ -141,10 +143,10 @@ def all_owed(lines: Iterable[OrderLine], items: Mapping[str, Known]) -> list[Tak
     return [Take(items[line.item], line.owed, line) for line in lines if line.owed > 0]
 
 
-def exact(quantity: object, decimals: int) -> Decimal:
-    """Return a quantity as it was meant, where binary fractions were added up.
+def meant(quantity: object, decimals: int) -> Decimal:
+    """Return a quantity the ERP says as it was meant: some add up binary fractions.
 
-    >>> exact(Decimal("0.30000000000000004"), 3)
+    >>> meant(Decimal("0.30000000000000004"), 3)
     Decimal('0.300')
     """
     return round(Decimal(str(quantity or 0)), decimals)

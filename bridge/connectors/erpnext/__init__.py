@@ -31,7 +31,7 @@ from bridge.connectors.erpnext.forms import ErpNextForms
 from bridge.connectors.erpnext.office import ErpNextOffice
 from bridge.connectors.erpnext.source import probe, read
 from bridge.http import opened
-from bridge.vouchers.plan import document
+from bridge.vouchers.plan import BOOKS, document
 from bridge.vouchers.posting import Clerk
 from bridge.vouchers.preview import preview
 from contract.transactions import Transaction
@@ -39,12 +39,7 @@ from contract.transactions import Transaction
 CAPABILITIES = Capabilities(
     evidence="documentation",
     key="unique",
-    books=frozenset(
-        {
-            *("receipt", "putaway", "pick", "shipment", "transfer", "count", "adjustment"),
-            *("return", "assembly", "reversal"),
-        }
-    ),
+    books=BOOKS,
     reads=frozenset({"items", "documents", "locations", "stock", "booked"}),
     limits=(
         "Twice is once only if the custom field for the id is unique on all four vouchers.",

@@ -2,24 +2,14 @@
 
 import json
 import re
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 from urllib.parse import quote
 
 from bridge.connectors.erpnext.config import Config
 from bridge.http import MAX_TEXT, SETTING_WRONG, Answer
 from bridge.outcome import Outcome, Refused, TryLater
-from bridge.vouchers.forms import Kind, Order, Part, Request, Voucher
-from bridge.vouchers.plan import (
-    Assembled,
-    Counted,
-    Delivered,
-    Moved,
-    Purchased,
-    Returned,
-    Task,
-    Undone,
-    Work,
-)
+from bridge.vouchers.forms import Kind, Order, Part, Request, Voucher, kind_of
+from bridge.vouchers.plan import Booking, Task
 from bridge.vouchers.rows import Article, Values
 from contract.envelope import Reason
 from contract.values import Item
@@ -76,21 +66,9 @@ class ErpNextForms:
         """Return the header that carries the key."""
         return f"token {key}"
 
-    def parts(self, work: Work) -> tuple[Part, ...]:
+    def parts(self, work: Booking) -> tuple[Part, ...]:
         """Return the voucher it becomes."""
-        match work:
-            case Purchased():
-                return (Part("Purchase Receipt"),)
-            case Delivered() | Returned():
-                return (Part("Delivery Note"),)
-            case Moved() | Assembled():
-                return (Part("Stock Entry"),)
-            case Counted():
-                return (Part("Stock Reconciliation"),)
-            case Undone():
-                return ()
-            case _:
-                assert_never(work)
+        return (Part(kind_of(work)),)
 
     def undoable(self) -> tuple[Part, ...]:
         """Return what any transaction may have become."""

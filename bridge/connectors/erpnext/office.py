@@ -6,16 +6,17 @@ from decimal import Decimal
 from bridge.connectors.erpnext.forms import listed, resource
 from bridge.http import Stopped
 from bridge.outcome import Refused
+from bridge.tally import exact
 from bridge.vouchers.forms import Part, Request
 from bridge.vouchers.office import Filled, Office, as_expected
-from bridge.vouchers.plan import Assembled, Counted, Goods, Moved, Purchased, Work, number
-from bridge.vouchers.rows import Known, Values, exact
+from bridge.vouchers.plan import Assembled, Booking, Counted, Goods, Moved, Purchased
+from bridge.vouchers.rows import Known, Values, meant
 
 
 class ErpNextOffice(Office):
     """One ERPNext site."""
 
-    async def fill(self, work: Work) -> Filled:
+    async def fill(self, work: Booking) -> Filled:
         """Return what is to be drafted; the lots of goods that come in are made first."""
         match work:
             case Purchased(goods=goods) | Moved(goods=goods, out_of=None):
@@ -32,7 +33,7 @@ class ErpNextOffice(Office):
                 row: Values = {
                     "item_code": known.article.code,
                     "warehouse": work.at,
-                    "qty": number(known.goods.quantity),
+                    "qty": exact(known.goods.quantity),
                 }
                 rows.append(row | self._free)
         if not rows:
@@ -62,7 +63,7 @@ class ErpNextOffice(Office):
         request = listed("Bin", known, ["actual_qty"], limit=2)
         answer = await self.ask(request.path, request.query)
         with as_expected(self.forms.who):
-            held = [exact(row["actual_qty"], self.settings.decimals) for row in answer["data"]]
+            held = [meant(row["actual_qty"], self.settings.decimals) for row in answer["data"]]
         return sum(held, Decimal(0))
 
     async def _batches(self, goods: Iterable[Goods]) -> None:

@@ -30,7 +30,7 @@ from bridge.connectors.lambda_erp.forms import LambdaForms
 from bridge.connectors.lambda_erp.office import LambdaOffice
 from bridge.connectors.lambda_erp.source import read
 from bridge.http import opened
-from bridge.vouchers.plan import document
+from bridge.vouchers.plan import BOOKS, document
 from bridge.vouchers.posting import Clerk
 from bridge.vouchers.preview import preview
 from contract.transactions import Transaction
@@ -38,12 +38,7 @@ from contract.transactions import Transaction
 CAPABILITIES = Capabilities(
     evidence="real",
     key="natural",
-    books=frozenset(
-        {
-            *("receipt", "putaway", "pick", "shipment", "transfer", "count", "adjustment"),
-            *("return", "assembly", "reversal"),
-        }
-    ),
+    books=BOOKS,
     reads=frozenset({"items", "documents", "locations", "stock", "booked"}),
     limits=(
         "Items go by their code: it has no barcodes, and none is looked up.",

@@ -1,29 +1,19 @@
 """lambda-erp's forms: REST, vouchers by names of our own, its words of refusal. Pure."""
 
 import re
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 from urllib.parse import quote
 
 from bridge.http import MAX_TEXT, SETTING_WRONG, Answer
 from bridge.outcome import Outcome, Refused, TryLater
-from bridge.vouchers.forms import Order, Part, Request, Voucher
-from bridge.vouchers.plan import (
-    Assembled,
-    Counted,
-    Delivered,
-    Moved,
-    Purchased,
-    Returned,
-    Task,
-    Undone,
-    Work,
-)
+from bridge.vouchers.forms import Order, Part, Request, Voucher, kind_of
+from bridge.vouchers.plan import Assembled, Booking, Counted, Task
 from bridge.vouchers.rows import Article, Values
 from contract.envelope import Reason
 from contract.values import Item
 
-_BOTH = (Part("Stock Entry", "-OUT"), Part("Stock Entry", "-IN"))
-_ALL = (Part("Stock Entry"), *_BOTH, Part("Purchase Receipt"), Part("Delivery Note"))
+OUT, IN = BOTH = (Part("Stock Entry", "-OUT"), Part("Stock Entry", "-IN"))
+_ALL = (Part("Stock Entry"), *BOTH, Part("Purchase Receipt"), Part("Delivery Note"))
 _MARK = re.compile(r"\[([0-9a-f]{16})\]$")
 _REFUSALS: tuple[tuple[re.Pattern[str], Reason], ...] = (
     (re.compile(r"^Negative stock not allowed"), "short_stock"),
@@ -51,21 +41,9 @@ class LambdaForms:
         """Return the header that carries the key."""
         return f"Bearer {key}"
 
-    def parts(self, work: Work) -> tuple[Part, ...]:
+    def parts(self, work: Booking) -> tuple[Part, ...]:
         """Return the vouchers it may become: a Stock Entry has one direction here."""
-        match work:
-            case Purchased():
-                return (Part("Purchase Receipt"),)
-            case Delivered() | Returned():
-                return (Part("Delivery Note"),)
-            case Moved():
-                return (Part("Stock Entry"),)
-            case Counted() | Assembled():
-                return _BOTH
-            case Undone():
-                return ()
-            case _:
-                assert_never(work)
+        return BOTH if isinstance(work, Counted | Assembled) else (Part(kind_of(work)),)
 
     def undoable(self) -> tuple[Part, ...]:
         """Return what any transaction may have become."""

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bridge.connectors.lambda_erp.forms import IN, OUT
 from bridge.http import Stopped
 from bridge.outcome import Refused
-from bridge.vouchers.forms import Part
+from bridge.tally import exact
 from bridge.vouchers.office import Filled, Office, as_expected
-from bridge.vouchers.plan import Assembled, Counted, number
-from bridge.vouchers.rows import Known, Values, exact
+from bridge.vouchers.plan import Assembled, Counted
+from bridge.vouchers.rows import Known, Values, meant
 
-OUT, IN = Part("Stock Entry", "-OUT"), Part("Stock Entry", "-IN")
 PENNY = Decimal("0.01")
 """lambda-erp keeps what a piece is worth to two decimals."""
 
@@ -35,7 +35,7 @@ class LambdaOffice(Office):
         for known in await self.known(work.goods):
             held = await self.held(known.article.code, work.at)
             differs = known.goods.quantity - sum((each.quantity for each in held), Decimal(0))
-            row = {**known.row, "qty": number(abs(differs))}
+            row = {**known.row, "qty": exact(abs(differs))}
             if differs < 0:
                 missing.append({**row, "s_warehouse": work.at})
             elif differs > 0:
@@ -53,7 +53,7 @@ class LambdaOffice(Office):
         produced = await self.known(work.produced)
         cost = sum([await self._cost(known, work.at) for known in consumed], Decimal(0))
         pieces = sum((known.goods.quantity for known in produced), Decimal(0))
-        rate = number((cost / pieces).quantize(PENNY))
+        rate = float((cost / pieces).quantize(PENNY))
         out = [{**known.row, "s_warehouse": work.at} for known in consumed]
         into = [{**known.row, "t_warehouse": work.at, "basic_rate": rate} for known in produced]
         return [
@@ -69,7 +69,7 @@ class LambdaOffice(Office):
     async def valued(self, rows: Iterable[Values]) -> list[Values]:
         """Return rows with what a piece on hand is worth: lambda-erp insists on a figure."""
         return [
-            {**row, "basic_rate": number(await self._worth(str(row["item_code"])))} for row in rows
+            {**row, "basic_rate": float(await self._worth(str(row["item_code"])))} for row in rows
         ]
 
     async def _worth(self, code: str) -> Decimal:
@@ -95,7 +95,7 @@ class LambdaOffice(Office):
             return [
                 Held(
                     str(row["warehouse"]),
-                    exact(row["actual_qty"], self.settings.decimals),
+                    meant(row["actual_qty"], self.settings.decimals),
                     Decimal(str(row["valuation_rate"] or 0)),
                 )
                 for row in answer["rows"]
