@@ -1,17 +1,20 @@
 """What a person knows of an entry finds it, in bounded time, however large the ledger is."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bridge import search as searching
 from bridge.ledger import Ledger, open_ledger
 from bridge.search import Wanted
 from contract.values import Item, Line, Quantity
 from runtime.clock import Clock
+from tests.bridge import postgresql
 from tests.bridge.streams import envelope, name, receipt, run_of, transaction
 
 HOSTILE = 'say "50%_\\" <b>'
@@ -29,9 +32,30 @@ class Calendar(Clock):
         return self.day
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The server's URL; empty for SQLite, which has none."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    pytest.importorskip("psycopg")
+    programs = postgresql.programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with postgresql.running(programs) as url:
+        yield url
+
+
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(server: str, tmp_path: Path) -> AsyncIterator[Ledger]:
     url = f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
+    if server:
+        name = f"test{uuid4().hex}"
+        engine = create_async_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        await engine.dispose()
+        url = f"{server}/{name}"
     async with open_ledger(url, Calendar()) as opened:
         yield opened
 
