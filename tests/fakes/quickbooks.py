@@ -33,7 +33,7 @@ _QUERY = re.compile(
     r"select \* from (\w+)(?: where (.+?))? startposition ([1-9][0-9]*) maxresults ([1-9][0-9]*)"
 )
 _STRING = r"'((?:[^'\\]|\\.)*)'"
-_TERM = re.compile(rf"([\w.]+) (?:(=|>=) {_STRING}|in \(((?:{_STRING}(?:, )?)+)\))")
+_TERM = re.compile(rf"([\w.]+) (?:(=|>=) {_STRING}|in \(((?:{_STRING}(?:, )?)+)\))(?: and |$)")
 _ID = re.compile(r"scanpost ([0-9a-f-]{36})")
 
 
@@ -156,20 +156,15 @@ class Books(Vendor):
         return _answer({"QueryResponse": said, "time": "2026-11-23T00:00:00.000-08:00"})
 
     def _fits(self, row: dict[str, Any], where: str) -> bool:
-        if not where:
-            return True
-        term = _TERM.fullmatch(where)
-        if term is None:
-            self.problems.append(f"no condition of QuickBooks: {where}")
-            return False
-        value: Any = row
-        for part in term[1].split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if term[4] is not None:
-            return value in [_plain(each) for each in re.findall(_STRING, term[4])]
-        if term[2] == "=":
-            return bool(value == _plain(term[3]))
-        return datetime.fromisoformat(str(value)) >= datetime.fromisoformat(_plain(term[3]))
+        place, fits = 0, True
+        while place < len(where):
+            term = _TERM.match(where, place)
+            if term is None:
+                self.problems.append(f"no condition of QuickBooks: {where}")
+                return False
+            place = term.end()
+            fits = fits and _holds(row, term)
+        return fits
 
     def _versioned(self, request: web.Request) -> None:
         if not request.query.get("minorversion", "").isdigit():
@@ -234,6 +229,17 @@ class Books(Vendor):
             lines = orders.get(link["TxnId"], {}).get("Line", ())
             if link["TxnLineId"] not in {each["Id"] for each in lines}:
                 raise _Fault("2500", "Invalid Reference Id", "no such line")
+
+
+def _holds(row: dict[str, Any], term: re.Match[str]) -> bool:
+    value: Any = row
+    for part in term[1].split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if term[4] is not None:
+        return value in [_plain(each) for each in re.findall(_STRING, term[4])]
+    if term[2] == "=":
+        return bool((value.get("value") if isinstance(value, dict) else value) == _plain(term[3]))
+    return datetime.fromisoformat(str(value)) >= datetime.fromisoformat(_plain(term[3]))
 
 
 def _plain(quoted: str | tuple[str, ...]) -> str:

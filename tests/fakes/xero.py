@@ -44,6 +44,7 @@ class Organisation(Vendor):
         super().__init__(faults)
         self.server = server or Authorization()
         self.tenant: str | None = TENANT
+        self.today = datetime.now(UTC).date()
         self.locked_until: date | None = None
         self.problem = "minute"
         """What a 429 says is reached."""
@@ -96,6 +97,7 @@ class Organisation(Vendor):
             "Contact": {"ContactID": CONTACT, "Name": "Somebody"},
             "LineAmountTypes": "EXCLUSIVE" if table == "Quotes" else "Exclusive",
             "CurrencyCode": "NZD",
+            "Date": self.today.isoformat(),
             "LineItems": lines,
             **({"Type": "ACCREC", "InvoiceID": self._id()} if table == "Invoices" else {}),
             **more,
@@ -197,8 +199,7 @@ class Organisation(Vendor):
                 wanted.append(str(row.get(term[1], "")) == _plain(term[3]))
             elif term[4]:
                 day = datetime(int(term[4]), int(term[5]), int(term[6]), tzinfo=UTC)
-                at = int(row.get(term[1], "/Date(0+0000)/")[6:-7])
-                wanted.append(at >= day.timestamp() * 1000)
+                wanted.append(_when(row.get(term[1], "1970-01-01")) >= day)
             else:
                 wanted.append(str(row.get(term[1], "")).startswith(_plain(term[7])))
         return all(wanted)
@@ -272,6 +273,12 @@ class Organisation(Vendor):
             item = codes.get(line.get("ItemCode", ""))
             if item is not None and item["IsTrackedAsInventory"]:
                 item["QuantityOnHand"] += sign * Decimal(line["Quantity"])
+
+
+def _when(said: str) -> datetime:
+    if said.startswith("/Date("):
+        return datetime.fromtimestamp(int(said[6:-7]) / 1000, UTC)
+    return datetime.fromisoformat(said).replace(tzinfo=UTC)
 
 
 def _plain(quoted: str) -> str:

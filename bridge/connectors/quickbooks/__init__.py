@@ -6,8 +6,8 @@ refund receipt at those of its sales receipt. Adjustments and counts are invento
 
 Each is created with a `requestid`, the transaction's id: QuickBooks gives the first answer again to
 what comes twice. For how long it does not say; so the id also stands in the document's private
-note, and what may have been booked is looked for before it is sent again. Nothing is ever changed
-that is there, so no SyncToken can be stale.
+note, and what may have been booked is looked for before it is sent again. So is what was booked of
+the same order before. Nothing is ever changed that is there, so no SyncToken can be stale.
 
 Scope: com.intuit.quickbooks.accounting. Purchase orders and stock are in its larger plans only.
 
@@ -27,7 +27,7 @@ CAPABILITIES = Capabilities(
     reads=frozenset({"items", "documents", "stock", "booked"}),
     limits=(
         *LIMITS,
-        "What of an order was billed before is not looked at: more than all of it at once shows.",
+        "What of an estimate or invoice was taken by hand is not looked at; bills are linked.",
         "An invoice names its estimate in a note and is not linked to it: estimates stay open.",
         "A line with a discount is refused.",
         "Inventory adjustments only in plans that have them.",

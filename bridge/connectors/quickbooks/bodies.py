@@ -1,12 +1,13 @@
 """What QuickBooks is to create, from what a transaction means and what it has already. Pure."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from bridge.bookkeeping import Against, Goods, Open, Unfit, number, taken
+from bridge.bookkeeping import Against, Goods, Open, Unfit, left, number, taken
 from bridge.connectors.quickbooks.api import Entity, amount
 from bridge.connectors.quickbooks.config import Config
 from contract.envelope import Reason
@@ -74,6 +75,18 @@ KINDS: Mapping[str, tuple[Kind, ...]] = {
 _DETAIL = ("TaxCodeRef", "ClassRef", "CustomerRef", "BillableStatus")
 
 
+_NOTE = re.compile(
+    r"scanpost (?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?: of (?P<order>.+)| .*)?",
+    re.DOTALL,
+)
+
+
+def noted(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the transaction's id and the order's number in a document's note; None without."""
+    note = _NOTE.fullmatch(str(row.get("PrivateNote") or ""))
+    return None if note is None else (note["id"], note["order"] or "")
+
+
 def note_of(key: str) -> str:
     """Return what stands in a document's private note, by which it is found again."""
     return f"scanpost {key}"
@@ -83,6 +96,7 @@ def against(
     plan: Against,
     kind: Kind,
     there: Mapping[str, Any],
+    before: Mapping[str, Decimal],
     items: Items,
     today: date,
     config: Config,
@@ -93,31 +107,25 @@ def against(
         plan: what to make.
         kind: of document.
         there: the document the goods belong to, as QuickBooks has it.
+        before: what was booked of it already, by the item's Id.
         items: those of the goods.
         today: the day for a transaction whose own is not known.
         config: of the target.
 
     Raises:
-        Unfit: the goods are not in it, or it has ended, or has no price for them.
+        Unfit: so much is not left in it, or it has ended, or has no price for it.
     """
     state = str(there.get("POStatus") or there.get("TxnStatus") or "")
     if state in kind.ended:
         raise Unfit("refused", f"{plan.order} is {state} in QuickBooks")
     skus = {str(item["Id"]): sku for sku, item in items.items()}
-    lines = {
-        str(line.get("Id")): line
-        for line in there.get("Line") or []
-        if isinstance(line, dict) and _item(line, kind) in skus
-    }
-    opened = [
-        Open(name, skus[_item(line, kind)], amount(line[kind.line].get("Qty")) or Decimal(0))
-        for name, line in lines.items()
-    ]
-    taking = taken(plan.goods, opened, plan.order, over=kind.over)
+    lines = {each.line: (line, each) for line, each in open_lines(there, kind, skus)}
+    rest = left([each for _, each in lines.values()], by_sku(before, skus))
+    taking = taken(plan.goods, rest, plan.order, over=kind.over)
     made = {
         **{name: there[name] for name in kind.kept if there.get(name)},
         **_head(f"{note_of(plan.key)} of {plan.order}", plan.day or today),
-        "Line": [_line(lines[name], quantity, kind, plan, config) for name, quantity in taking],
+        "Line": [_line(lines[name][0], quantity, kind, plan, config) for name, quantity in taking],
     }
     if kind.makes == "Bill":
         for (name, _), line in zip(taking, made["Line"], strict=True):
@@ -127,6 +135,59 @@ def against(
         made["ShipDate"] = made["TxnDate"]
         made["TrackingNum"] = ", ".join(plan.parcels)[:31]
     return made
+
+
+def open_lines(
+    there: Mapping[str, Any], kind: Kind, skus: Mapping[str, str]
+) -> list[tuple[Mapping[str, Any], Open]]:
+    """Return the lines of a document that are of an item, whose SKU is known by its Id."""
+    lines = [line for line in there.get("Line") or [] if isinstance(line, dict)]
+    return [
+        (line, Open(str(line.get("Id")), skus[item], _quantity(line, kind)))
+        for line in lines
+        if (item := _item(line, kind)) in skus
+    ]
+
+
+def booked(
+    documents: Iterable[Mapping[str, Any]], kind: Kind, *, but: str = ""
+) -> dict[str, dict[str, Decimal]]:
+    """Return how much of each item was booked, by order and the item's Id.
+
+    A bill's lines are linked to their order, by whomever it was made: that goes by the order's Id.
+    The others name it in a note, which only this bridge writes: they go by its number.
+
+    Args:
+        documents: QuickBooks', of any number.
+        kind: of document.
+        but: id of a transaction whose own document does not count.
+    """
+    found: dict[str, dict[str, Decimal]] = {}
+    for row in documents:
+        key, named = noted(row) or ("", "")
+        if key and key == but:
+            continue
+        for line in row.get("Line") or ():
+            links = line.get("LinkedTxn") or ()
+            linked = [each.get("TxnId") for each in links if each.get("TxnType") == kind.goes_by]
+            order = str(linked[0]) if linked else named if kind.makes != "Bill" else ""
+            goods = found.setdefault(order, {})
+            item = _item(line, kind)
+            goods[item] = goods.get(item, Decimal(0)) + _quantity(line, kind)
+    return found
+
+
+def by_sku(goods: Mapping[str, Decimal], skus: Mapping[str, str]) -> dict[str, Decimal]:
+    """Return quantities by SKU, of those by Id whose SKU is known."""
+    found: dict[str, Decimal] = {}
+    for item, quantity in goods.items():
+        if item in skus:
+            found[skus[item]] = found.get(skus[item], Decimal(0)) + quantity
+    return found
+
+
+def _quantity(line: Mapping[str, Any], kind: Kind) -> Decimal:
+    return amount((line.get(kind.line) or {}).get("Qty")) or Decimal(0)
 
 
 def _item(line: Mapping[str, Any], kind: Kind) -> str:

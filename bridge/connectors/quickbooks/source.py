@@ -1,17 +1,27 @@
 """The reading side: items, open orders and estimates, stock, what was booked."""
 
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from bridge.bookkeeping import left
 from bridge.connector import Found, Stock
 from bridge.connectors.quickbooks.api import MOST, Company, Entity, amount, quoted
-from bridge.connectors.quickbooks.bodies import ADJUSTED, BOUGHT, KINDS, SOLD
+from bridge.connectors.quickbooks.bodies import (
+    ADJUSTED,
+    BOUGHT,
+    KINDS,
+    SOLD,
+    Kind,
+    booked,
+    by_sku,
+    noted,
+    open_lines,
+)
 from bridge.connectors.quickbooks.config import Config
-from bridge.connectors.quickbooks.target import login_of
+from bridge.connectors.quickbooks.target import login_of, since
 from bridge.errors import SourceFailed
 from bridge.http import Stopped, opened
 from bridge.records import record
@@ -19,7 +29,7 @@ from contract.reference import DocumentLine, DocumentRecord, ItemRecord, Locatio
 
 MAX_PAGES = 200
 """Pages of one question: two hundred thousand rows, more than a company of QuickBooks may have."""
-_NOTE = re.compile(r"scanpost ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?: .*)?", re.DOTALL)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_PLACES: tuple[LocationRecord, ...] = ()
 
 
@@ -41,15 +51,29 @@ class QuickBooksSource:
     async def documents(self) -> AsyncIterator[DocumentRecord]:
         """Yield open purchase orders, and estimates that were not closed or rejected."""
         skus = {str(row["Id"]): str(row[self._config.item_by]) async for row in self._goods()}
-        orders: tuple[tuple[Literal["po", "so"], str], ...] = (("po", "bill"), ("so", "invoice"))
-        for kind, what in orders:
+        asked: tuple[tuple[Literal["po", "so"], str], ...] = (("po", "bill"), ("so", "invoice"))
+        for kind, what in asked:
             of = KINDS[what][0]
-            async for row in self._pages(of.goes_by):
-                if (row.get("POStatus") or row.get("TxnStatus")) in of.ended:
-                    continue
-                found = self._document(kind, row, of.line, skus)
+            orders = [
+                row
+                async for row in self._pages(of.goes_by)
+                if (row.get("POStatus") or row.get("TxnStatus")) not in of.ended
+            ]
+            done = await self._done(of, orders)
+            for row in orders:
+                key = row.get("Id") if of.makes == "Bill" else row.get("DocNumber")
+                found = _document(kind, row, of, skus, done.get(str(key), {}))
                 if found is not None:
                     yield found
+
+    async def _done(
+        self, kind: Kind, orders: Sequence[Mapping[str, Any]]
+    ) -> dict[str, dict[str, Decimal]]:
+        """Return what was booked of orders since the first of them was made."""
+        if not orders:
+            return {}
+        first = min(orders, key=lambda row: _made(row) or LONG_AGO)
+        return booked([row async for row in self._pages(kind.makes, since(first))], kind)
 
     async def locations(self) -> AsyncIterator[LocationRecord]:
         """Yield nothing: QuickBooks Online has none."""
@@ -78,32 +102,6 @@ class QuickBooksSource:
             if row.get(self._config.item_by) and row.get("Type") in ("Inventory", "NonInventory"):
                 yield row
 
-    def _document(
-        self,
-        kind: Literal["po", "so"],
-        row: Mapping[str, Any],
-        detail: str,
-        skus: Mapping[str, str],
-    ) -> DocumentRecord | None:
-        lines = []
-        for line in row.get("Line") or ():
-            said = line.get(detail) or {}
-            sku = skus.get(str((said.get("ItemRef") or {}).get("value")))
-            if sku is not None:
-                quantity = amount(said.get("Qty")) or Decimal(0)
-                name = str(line.get("Id"))
-                lines.append(record(DocumentLine, line=name, sku=sku, quantity=quantity))
-        if None in lines or not lines:
-            return None
-        partner = row.get("VendorRef") or row.get("CustomerRef") or {}
-        return record(
-            DocumentRecord,
-            document=kind,
-            number=row.get("DocNumber"),
-            partner=str(partner.get("name") or "")[:200],
-            lines=tuple(lines),
-        )
-
     async def _pages(self, entity: Entity, where: str = "") -> AsyncIterator[dict[str, Any]]:
         try:
             for page in range(MAX_PAGES):
@@ -117,17 +115,47 @@ class QuickBooksSource:
         raise SourceFailed(f"QuickBooks has more than {MOST * MAX_PAGES:,} {entity}s")
 
 
+def _document(
+    kind: Literal["po", "so"],
+    row: Mapping[str, Any],
+    of: Kind,
+    skus: Mapping[str, str],
+    done: Mapping[str, Decimal],
+) -> DocumentRecord | None:
+    opened = [each for _, each in open_lines(row, of, skus)]
+    rest = left(opened, by_sku(done, skus))
+    lines = [
+        record(
+            DocumentLine,
+            line=each.line,
+            sku=each.sku,
+            quantity=each.quantity,
+            done=each.quantity - still.quantity,
+        )
+        for each, still in zip(opened, rest, strict=True)
+    ]
+    if None in lines or not lines:
+        return None
+    partner = str((row.get("VendorRef") or row.get("CustomerRef") or {}).get("name") or "")
+    return record(
+        DocumentRecord,
+        document=kind,
+        number=row.get("DocNumber"),
+        partner=partner[:200],
+        lines=tuple(lines),
+    )
+
+
 def _found(row: Mapping[str, Any]) -> Found | None:
-    note = _NOTE.fullmatch(str(row.get("PrivateNote") or ""))
+    note = noted(row)
     if note is None:
         return None
-    said = (row.get("MetaData") or {}).get("CreateTime")
     return Found(
-        reference=note[1],
+        reference=note[0],
         document=str(row.get("DocNumber") or row.get("Id")),
         state="booked",
         quantity=_quantity(row.get("Line") or ()),
-        at=_time(said),
+        at=_made(row),
     )
 
 
@@ -139,9 +167,9 @@ def _quantity(lines: Iterable[Mapping[str, Any]]) -> Decimal:
     return total
 
 
-def _time(said: object) -> datetime | None:
+def _made(row: Mapping[str, Any]) -> datetime | None:
     try:
-        when = datetime.fromisoformat(str(said))
+        when = datetime.fromisoformat(str((row.get("MetaData") or {}).get("CreateTime")))
     except ValueError:
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)

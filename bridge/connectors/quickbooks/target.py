@@ -15,6 +15,7 @@ from bridge.connectors.quickbooks.bodies import (
     Kind,
     adjusting,
     against,
+    booked,
     note_of,
     on_hand,
 )
@@ -65,9 +66,9 @@ class QuickBooks:
             return made
         try:
             if again or isinstance(made, Found):
-                booked = await self._booked(made, _since(transaction))
-                if booked is not None:
-                    return booked
+                found = await self._booked(made, _earliest(transaction))
+                if found is not None:
+                    return found
             match made:
                 case Against():
                     return await self._against(made)
@@ -84,8 +85,21 @@ class QuickBooks:
     async def _against(self, made: Against) -> Posted:
         kind, there = await self._order(made)
         items = await self._items(made.goods)
-        body = against(made, kind, there, items, self._today(), self._config)
+        before = await self._before(made, kind, there)
+        body = against(made, kind, there, before, items, self._today(), self._config)
         return await self._create(kind.makes, body, made.key)
+
+    async def _before(
+        self, made: Against, kind: Kind, there: Mapping[str, Any]
+    ) -> dict[str, Decimal]:
+        """Return what was booked of the same document before, by the item's Id."""
+        where = since(there)
+        partner = "VendorRef" if kind.makes == "Bill" else "CustomerRef"
+        if (there.get(partner) or {}).get("value"):
+            where = f"{partner} = {quoted(str(there[partner]['value']))} and {where}"
+        rows = [row async for row in self._pages(kind.makes, where)]
+        order = str(there["Id"]) if kind.makes == "Bill" else made.order
+        return booked(rows, kind, but=made.key).get(order, {})
 
     async def _count(self, made: Found) -> Posted:
         """Book the difference; a second look would find another, and none where it was booked."""
@@ -100,21 +114,23 @@ class QuickBooks:
         body = adjusting(made.key, day, reason, goods, items, self._config)
         return await self._create("InventoryAdjustment", body, made.key)
 
-    async def _booked(self, made: Plan, since: datetime) -> Posted | None:
+    async def _booked(self, made: Plan, begin: datetime) -> Posted | None:
         """Look for a document with the key in its note, which no query can ask for."""
         for entity in makes(made):
-            where = f"MetaData.CreateTime >= {quoted(since.isoformat(timespec='seconds'))}"
-            for page in range(MAX_PAGES):
-                rows = await self._company.find(entity, where, start=1 + page * MOST)
-                for row in rows:
-                    if str(row.get("PrivateNote") or "").startswith(note_of(made.key)):
-                        return Posted(_name(row))
-                if len(rows) < MOST:
-                    break
-            else:
-                text = f"too many {entity}s were made since to look for {note_of(made.key)}"
-                raise Unfit("needs_human", f"it may be booked, and {text}")
+            where = f"MetaData.CreateTime >= {quoted(begin.isoformat(timespec='seconds'))}"
+            async for row in self._pages(entity, where):
+                if str(row.get("PrivateNote") or "").startswith(note_of(made.key)):
+                    return Posted(_name(row))
         return None
+
+    async def _pages(self, entity: Entity, where: str) -> AsyncIterator[dict[str, Any]]:
+        for page in range(MAX_PAGES):
+            rows = await self._company.find(entity, where, start=1 + page * MOST)
+            for row in rows:
+                yield row
+            if len(rows) < MOST:
+                return
+        raise Unfit("needs_human", f"QuickBooks has too many {entity}s to look through")
 
     async def _order(self, made: Against) -> tuple[Kind, Mapping[str, Any]]:
         found: list[tuple[Kind, Mapping[str, Any]]] = []
@@ -155,11 +171,17 @@ def makes(made: Plan) -> tuple[Entity, ...]:
     return ("InventoryAdjustment",)
 
 
+def since(there: Mapping[str, Any]) -> str:
+    """Return the condition that a document was made after another."""
+    began = str((there.get("MetaData") or {}).get("CreateTime") or "1970-01-01")
+    return f"MetaData.CreateTime >= {quoted(began)}"
+
+
 def _numbered(number: str) -> str:
     return f"DocNumber = {quoted(number)}"
 
 
-def _since(transaction: Transaction) -> datetime:
+def _earliest(transaction: Transaction) -> datetime:
     """Return when a document of it can have been made at the earliest, by a day of clocks wrong."""
     if not transaction.clock.synchronised:
         return datetime.now(UTC) - LONGEST
@@ -185,9 +207,12 @@ def calls(transaction: Transaction, config: Config) -> list[Call]:
     said = what.get(type(made), "")
     if isinstance(made, Against):
         asked += [
-            Call(f"look up {made.order}", "GET", f"{base}/query?query={search}")
+            Call(f"look up {each}", "GET", f"{base}/query?query={asking(entity, where)}")
             for kind in KINDS[made.what]
-            for search in (asking(kind.goes_by, _numbered(made.order)),)
+            for each, entity, where in (
+                (made.order, kind.goes_by, _numbered(made.order)),
+                (f"what was booked of {made.order}", kind.makes, "<of the same partner>"),
+            )
         ]
         said = f"at the prices of {made.order}:"
     entity = " or ".join(makes(made))

@@ -83,13 +83,10 @@ def against(
     state = str(there.get("Status"))
     if state not in _ORDER_STATES[kind.goes_by]:
         raise Unfit("refused", f"{plan.order} is {state} in Xero")
-    found = [each for each in there.get("LineItems") or [] if isinstance(each, dict)]
-    lines = [line for line in found if line.get("ItemCode")]
-    opened = [
-        Open(str(place), str(line["ItemCode"]), amount(line.get("Quantity")) or Decimal(0))
-        for place, line in enumerate(lines)
-    ]
-    taking = taken(plan.goods, left(opened, before), plan.order, over=kind.over)
+    lines = open_lines(there)
+    taking = taken(
+        plan.goods, left([each for _, each in lines], before), plan.order, over=kind.over
+    )
     status = {"bill": config.bills, "invoice": config.invoices, "credit": config.credits}
     day = plan.day or today
     made: dict[str, Any] = {
@@ -99,7 +96,7 @@ def against(
         "Date": day.isoformat(),
         kind.number: numbered(plan),
         "LineAmountTypes": _taxed(there.get("LineAmountTypes")),
-        "LineItems": [_line(lines[int(at)], each, plan) for at, each in taking],
+        "LineItems": [_line(lines[int(at)][0], each, plan) for at, each in taking],
     }
     if there.get("CurrencyCode"):
         made["CurrencyCode"] = there["CurrencyCode"]
@@ -209,19 +206,37 @@ def exact(quantity: Decimal) -> int | float:
     return number(quantity)
 
 
-def booked_of(plan: Against, documents: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
-    """Return how much other documents of the same order have of each SKU, but for undone ones."""
-    found: dict[str, Decimal] = {}
+def booked(
+    documents: Iterable[Mapping[str, Any]], kind: Kind, *, but: str = ""
+) -> dict[str, dict[str, Decimal]]:
+    """Return how much the bridge's documents have of each SKU, by order, but for undone ones.
+
+    Args:
+        documents: Xero's, of any number.
+        kind: of document.
+        but: id of a transaction whose own document does not count.
+    """
+    found: dict[str, dict[str, Decimal]] = {}
     for row in documents:
-        mark = NUMBER.fullmatch(str(row.get(KINDS[plan.what].number)))
-        if mark is None or mark["order"] != plan.order or mark["id"] == plan.key:
+        mark = NUMBER.fullmatch(str(row.get(kind.number)))
+        if mark is None or mark["id"] == but or row.get("Status") in ("DELETED", "VOIDED"):
             continue
-        if row.get("Status") not in ("DELETED", "VOIDED"):
-            for line in row.get("LineItems") or ():
-                sku, quantity = line.get("ItemCode"), amount(line.get("Quantity"))
-                if sku and quantity:
-                    found[sku] = found.get(sku, Decimal(0)) + quantity
+        goods = found.setdefault(mark["order"] or "", {})
+        for line in row.get("LineItems") or ():
+            sku, quantity = line.get("ItemCode"), amount(line.get("Quantity"))
+            if sku and quantity:
+                goods[sku] = goods.get(sku, Decimal(0)) + quantity
     return found
+
+
+def open_lines(there: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Open]]:
+    """Return the lines of an order, quote or invoice that are of an item."""
+    found = [each for each in there.get("LineItems") or [] if isinstance(each, dict)]
+    lines = [line for line in found if line.get("ItemCode")]
+    return [
+        (line, Open(str(place), str(line["ItemCode"]), amount(line.get("Quantity")) or Decimal(0)))
+        for place, line in enumerate(lines)
+    ]
 
 
 def on_hand(items: Items) -> dict[str, Decimal]:

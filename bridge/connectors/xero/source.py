@@ -3,13 +3,14 @@
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+from bridge.bookkeeping import left
 from bridge.connector import Found, Stock
 from bridge.connectors.xero.api import PLACES, Books, Collection, amount
-from bridge.connectors.xero.bodies import NUMBER
+from bridge.connectors.xero.bodies import KINDS, NUMBER, Kind, booked, open_lines
 from bridge.connectors.xero.config import Config
 from bridge.connectors.xero.target import login_of
 from bridge.errors import SourceFailed
@@ -21,6 +22,8 @@ PAGE = 100
 """Rows of a page, which is Xero's own size."""
 MAX_PAGES = 1_000
 """Pages of one question: a hundred thousand documents; more would spend the day's calls."""
+EARLIER = timedelta(days=31)
+"""How long before its own date goods of an order may have been booked: dates are typed by hand."""
 _DATE = re.compile(r"/Date\((-?[0-9]{1,16})([+-][0-9]{4})?\)/")
 _STATES: Mapping[str, Literal["draft", "booked", "cancelled"]] = {
     "DRAFT": "draft",
@@ -49,15 +52,30 @@ class XeroSource:
 
     async def documents(self) -> AsyncIterator[DocumentRecord]:
         """Yield approved purchase orders, and quotes that were sent or accepted."""
-        async for row in self._pages("PurchaseOrders", [("status", "AUTHORISED")]):
-            found = self._document("po", row.get("PurchaseOrderNumber"), row)
-            if found is not None:
-                yield found
-        for status in ("SENT", "ACCEPTED"):
-            async for row in self._pages("Quotes", [("Status", status)]):
-                found = self._document("so", row.get("QuoteNumber"), row)
+        asked: tuple[tuple[Literal["po", "so"], str, list[tuple[str, str]]], ...] = (
+            ("po", "bill", [("status", "AUTHORISED")]),
+            ("so", "invoice", [("Status", "SENT")]),
+            ("so", "invoice", [("Status", "ACCEPTED")]),
+        )
+        for kind, what, query in asked:
+            orders = [row async for row in self._pages(KINDS[what].goes_by, query)]
+            done = await self._done(KINDS[what], orders)
+            for row in orders:
+                number = row.get("PurchaseOrderNumber") or row.get("QuoteNumber")
+                found = _document(kind, number, row, done.get(str(number), {}))
                 if found is not None:
                     yield found
+
+    async def _done(
+        self, kind: Kind, orders: Iterable[Mapping[str, Any]]
+    ) -> dict[str, dict[str, Decimal]]:
+        """Return what the bridge has booked of orders, by number and SKU."""
+        dates = [when for row in orders if (when := _time(row.get("Date"))) is not None]
+        if not dates:
+            return {}
+        since = _since(min(dates) - EARLIER)
+        where = f'Type=="{kind.type}" AND Date>={since}'
+        return booked([row async for row in self._pages(kind.makes, [("where", where)])], kind)
 
     async def locations(self) -> AsyncIterator[LocationRecord]:
         """Yield nothing: Xero has none."""
@@ -74,36 +92,12 @@ class XeroSource:
     async def booked(self, since: datetime) -> AsyncIterator[Found]:
         """Yield the documents changed since then that carry a transaction's id."""
         collections: tuple[Collection, ...] = ("Invoices", "CreditNotes")
-        when = since.astimezone(UTC)
-        day = f"DateTime({when.year}, {when.month:02}, {when.day:02})"
+        day = _since(since)
         for collection in collections:
             async for row in self._pages(collection, [("where", f"UpdatedDateUTC>={day}")]):
                 found = _found(row)
                 if found is not None and (found.at is None or found.at >= since):
                     yield found
-
-    def _document(
-        self, kind: Literal["po", "so"], number: object, row: Mapping[str, Any]
-    ) -> DocumentRecord | None:
-        lines = [
-            record(
-                DocumentLine,
-                line=str(line.get("LineItemID") or place),
-                sku=line["ItemCode"],
-                quantity=amount(line.get("Quantity")) or Decimal(0),
-            )
-            for place, line in enumerate(row.get("LineItems") or ())
-            if line.get("ItemCode")
-        ]
-        if None in lines or not lines:
-            return None
-        return record(
-            DocumentRecord,
-            document=kind,
-            number=number,
-            partner=str((row.get("Contact") or {}).get("Name") or "")[:200],
-            lines=tuple(lines),
-        )
 
     async def _pages(
         self, collection: Collection, query: list[tuple[str, str]]
@@ -129,6 +123,32 @@ def _places(collection: Collection) -> Iterable[tuple[str, str]]:
     return PLACES if collection in ("Invoices", "CreditNotes", "Items") else ()
 
 
+def _document(
+    kind: Literal["po", "so"], number: object, row: Mapping[str, Any], done: Mapping[str, Decimal]
+) -> DocumentRecord | None:
+    opened = open_lines(row)
+    rest = left([each for _, each in opened], done)
+    lines = [
+        record(
+            DocumentLine,
+            line=str(line.get("LineItemID") or each.line),
+            sku=each.sku,
+            quantity=each.quantity,
+            done=each.quantity - still.quantity,
+        )
+        for (line, each), still in zip(opened, rest, strict=True)
+    ]
+    if None in lines or not lines:
+        return None
+    partner = str((row.get("Contact") or {}).get("Name") or "")[:200]
+    return record(DocumentRecord, document=kind, number=number, partner=partner, lines=tuple(lines))
+
+
+def _since(when: datetime) -> str:
+    day = when.astimezone(UTC)
+    return f"DateTime({day.year}, {day.month:02}, {day.day:02})"
+
+
 def _found(row: Mapping[str, Any]) -> Found | None:
     mine = row.get("Type") in ("ACCPAY", "ACCPAYCREDIT")
     names = ("InvoiceNumber", "CreditNoteNumber") if mine else ("Reference",)
@@ -152,10 +172,13 @@ def _quantity(lines: Iterable[Mapping[str, Any]]) -> Decimal:
 
 
 def _time(said: object) -> datetime | None:
-    """Read Xero's `/Date(1552327126164+0000)/`: milliseconds, of which the offset changes none."""
-    found = _DATE.fullmatch(said) if isinstance(said, str) else None
+    """Read Xero's `/Date(1552327126164+0000)/`, milliseconds whatever the offset, or ISO 8601."""
+    text = said if isinstance(said, str) else ""
+    found = _DATE.fullmatch(text)
     try:
-        return None if found is None else datetime.fromtimestamp(int(found[1]) / 1000, UTC)
+        if found is None:
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        return datetime.fromtimestamp(int(found[1]) / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return None
 

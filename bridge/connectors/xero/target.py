@@ -18,7 +18,7 @@ from bridge.connectors.xero.bodies import (
     adjusting,
     adjusts,
     against,
-    booked_of,
+    booked,
     numbered,
     on_hand,
     split,
@@ -104,7 +104,7 @@ class Xero:
             found = await self._books.rows(kind.makes, [asked, ("page", str(page)), *PLACES])
             rows += found
             if len(found) < PAGE:
-                return booked_of(made, rows)
+                return booked(rows, kind, but=made.key).get(made.order, {})
         text = f"Xero has too many {kind.makes} of {made.order} to look through"
         raise Unfit("needs_human", text)
 

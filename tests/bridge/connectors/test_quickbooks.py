@@ -220,7 +220,7 @@ def made(
     plan = document(transaction(1, event), config)
     assert isinstance(plan, Against)
     items = {row["Sku"]: row for row in vendor.tables["Item"]}
-    return against(plan, KINDS[plan.what][0], there, items, TODAY, config)
+    return against(plan, KINDS[plan.what][0], there, {}, items, TODAY, config)
 
 
 def test_a_bill_is_linked_to_the_lines_of_its_order(tmp_path: Path) -> None:
@@ -429,6 +429,49 @@ async def test_items_may_go_by_their_name(tmp_path: Path) -> None:
         assert vendor.on_hand()["O'RING\\8"] == 2
 
 
+async def test_an_order_is_received_in_parts_and_no_more_than_all(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config), connect(config) as connector:
+        vendor.has("PurchaseOrder", "P", {"BOLT-8": ("10", "1"), "NUT-8": ("5", "2")})
+        other = {"value": "59", "name": "Another"}
+        vendor.has("PurchaseOrder", "Q", {"BOLT-8": ("10", "1")}, VendorRef=other)
+        parts = [
+            Receipt(lines=(goods(value=each),), documents=named("po", number))
+            for each, number in (("6", "P"), ("6", "Q"), ("4.5", "P"), ("4", "P"))
+        ]
+        made_ = [transaction(seq, each) for seq, each in enumerate(parts, start=1)]
+        outcomes = [await connector.deliver(each, again=False) for each in made_]
+        assert [type(each) for each in outcomes] == [Posted, Posted, Refused, Posted]
+        assert isinstance(outcomes[2], Refused)
+        assert outcomes[2].code == "over_receipt"
+        assert "which is 4" in outcomes[2].text
+
+
+async def test_what_a_person_billed_by_hand_counts_too(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config):
+        there = vendor.has("PurchaseOrder", "P", {"BOLT-8": ("10", "1")})
+        link = {"TxnId": there["Id"], "TxnType": "PurchaseOrder", "TxnLineId": "1"}
+        bill = vendor.has("Bill", "17", {"BOLT-8": ("9", "1")}, VendorRef=there["VendorRef"])
+        del bill["CustomerRef"]
+        bill["Line"][0]["LinkedTxn"] = [link]
+        outcome = await delivered(config, Receipt(lines=(goods(),), documents=named("po", "P")))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "over_receipt"
+
+
+async def test_an_estimate_is_sent_in_parts_and_no_more_than_all(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config), connect(config) as connector:
+        vendor.has("Estimate", "of E, 1", {"BOLT-8": ("3", "1")})
+        parcel = (Package(tracking="1Z"),)
+        order = named("so", "of E, 1")
+        made_ = [
+            transaction(seq, Shipment(packages=parcel, lines=(goods(),), documents=order))
+            for seq in (1, 2)
+        ]
+        outcomes = [await connector.deliver(each, again=False) for each in made_]
+    assert isinstance(outcomes[0], Posted)
+    assert isinstance(outcomes[1], Refused)
+
+
 async def test_a_count_of_several_items_is_one_document(tmp_path: Path) -> None:
     async with opened(tmp_path) as (vendor, config):
         rows = (goods("BOLT-8", "100005"), goods("NUT-8", "99990"), goods("WASHER", "100000"))
@@ -526,6 +569,9 @@ async def test_it_reads_items_orders_stock_and_what_was_booked(tmp_path: Path) -
     assert set(orders) == {"PO-1", "PO-2", "PO-3", "EST-1", "EST-2", "EST-3"}
     assert orders["EST-1"].document == "so"
     assert orders["PO-1"].lines[0].quantity == 100_000
+    assert {each.number: sum(row.done for row in each.lines) for each in orders.values()} == {
+        **dict.fromkeys(orders, 0), "PO-1": 2
+    }  # fmt: skip
     assert stock["BOLT-8"] == 99_999
     assert "LABOUR" not in stock
     assert not places

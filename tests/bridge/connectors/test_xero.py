@@ -548,6 +548,9 @@ async def test_it_reads_items_orders_stock_and_what_was_booked(tmp_path: Path) -
     assert set(orders) == {"PO-1", "PO-2", "PO-3", "QU-1", "QU-2", "QU-3"}
     assert orders["QU-1"].document == "so"
     assert orders["PO-1"].lines[0].quantity == 100_000
+    assert {each.number: sum(row.done for row in each.lines) for each in orders.values()} == {
+        **dict.fromkeys(orders, 0), "PO-1": 2
+    }  # fmt: skip
     assert stock["BOLT-8"] == 99_999
     assert "LABOUR" not in stock
     assert not places
