@@ -145,6 +145,38 @@ async def _explain(
     return 0, story
 
 
+async def _streams(
+    ledger: Ledger, _config: Config, _options: argparse.Namespace
+) -> tuple[int, Answer]:
+    return 0, [
+        asdict(each)
+        | {
+            "missing": each.missing,
+            "to do": "compare the two gateways, then: forgive"
+            if each.conflict is not None
+            else "let the gateway send; where its store is gone: close-gap",
+        }
+        for each in await ledger.standstills()
+    ]
+
+
+async def _forgive(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    if await ledger.forgive(options.of_gateway, options.epoch, options.who, options.why):
+        return 0, {"goes on": options.of_gateway}
+    return 1, {"error": "there is no such stream in conflict; see: scanpost bridge streams"}
+
+
+async def _close_gap(
+    ledger: Ledger, _config: Config, options: argparse.Namespace
+) -> tuple[int, Answer]:
+    done = await ledger.close_gap(options.of_gateway, options.epoch, options.who, options.why)
+    if done is None:
+        return 1, {"error": "no row of that stream waits for others; see: scanpost bridge streams"}
+    return 0, {"given up": f"{done.first} to {done.last}", "still missing": done.left}
+
+
 async def _go_live(
     ledger: Ledger, config: Config, options: argparse.Namespace
 ) -> tuple[int, Answer]:
@@ -290,6 +322,11 @@ def _by_with_reason(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--why", required=True, help="kept in the audit trail")
 
 
+def _stream(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("of_gateway", metavar="gateway", help="as `streams` names it")
+    parser.add_argument("epoch", type=UUID, help="as `streams` names it")
+
+
 def _some(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=100, metavar="N")
 
@@ -353,6 +390,17 @@ _COMMANDS: Mapping[
         _replay,
     ),
     "explain": ("the whole story of one entry", (_entry,), _explain),
+    "streams": ("gateways whose rows do not go on by themselves", (), _streams),
+    "forgive": (
+        "take a stream up again that came with two contents; what is booked stands",
+        (_stream, _by_with_reason),
+        _forgive,
+    ),
+    "close-gap": (
+        "give up rows that will never come, and go on with those behind them",
+        (_stream, _by_with_reason),
+        _close_gap,
+    ),
     "go-live": ("send from now on", (_places, _queued, _by), _go_live),
     "rollback": ("send nothing from now on; it stays in line", (_places, _to, _by), _rollback),
     "shadow-report": ("what would be sent, held against the ERP", (_report,), _shadow_report),

@@ -121,7 +121,11 @@ RULES = (
         _conflict,
         "A cloned card or a restored backup: stop one of the two, compare, then forgive the other.",
     ),
-    _Rule("gap", _gap, "See why the gateway does not send what is missing."),
+    _Rule(
+        "gap",
+        _gap,
+        "See why the gateway does not send what is missing; `scanpost bridge streams` says which.",
+    ),
     _Rule(
         "reference",
         lambda view: view.reference,

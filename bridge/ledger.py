@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge import attempts, audit, budgets, clocks, decisions, posting, reading, shadow
+from bridge import attempts, audit, budgets, clocks, decisions, gaps, posting, reading, shadow
 from bridge.amendment import Changes
 from bridge.audit import Deed, Verdict
 from bridge.budgets import Spent
@@ -34,6 +34,7 @@ from bridge.errors import (
     LedgerTaken,
     LedgerUnusable,
 )
+from bridge.gaps import Closed, Standstill
 from bridge.inspection import MAX_PAYLOAD, MAX_TEXT, Inspected, inspect, storable
 from bridge.intake import Intake, find_stream
 from bridge.lease import Claim
@@ -406,6 +407,24 @@ class Ledger:
             event(log, logging.WARNING, "conflict cleared", gateway=gateway, epoch=str(epoch))
         return done
 
+    @unbroken
+    async def standstills(self) -> list[Standstill]:
+        """Return the streams that do not go on by themselves: in conflict, or with a gap."""
+        async with self._reading() as connection:
+            return await gaps.standstills(connection)
+
+    @unbroken
+    async def close_gap(self, gateway: str, epoch: UUID, who: str, why: str) -> Closed | None:
+        """Give up rows that never came, as a person decided; None where no row waits for them."""
+        async with self._writing() as connection:
+            done = await gaps.close(connection, gateway, epoch, self._by(who, why))
+        if done is not None:
+            while await self._drain(gateway, epoch):
+                pass
+            event(log, logging.WARNING, "gap closed", gateway=gateway, first=done.first, who=who)
+            self._look_again()
+        return done
+
     def _by(self, who: str, why: str) -> By:
         return By(who, why, self._clock.utc())
 
@@ -644,7 +663,8 @@ async def _word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
     if mine.upto > mine.forgiven:
         last = await connection.scalar(
             select(entry.c.digest)
-            .where(entry.c.stream == mine.id, entry.c.seq == mine.upto)
+            # A row that was given up has none.
+            .where(entry.c.stream == mine.id, entry.c.seq == mine.upto, entry.c.body != "")
             .union_all(
                 select(repeat.c.digest).where(repeat.c.stream == mine.id, repeat.c.seq == mine.upto)
             )

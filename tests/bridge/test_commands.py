@@ -19,7 +19,7 @@ from bridge.terms import Terms
 from bridge.wire import heard, sent
 from contract.transactions import Transaction
 from tests.bridge.running import running
-from tests.bridge.streams import envelope, name, receipt, transaction
+from tests.bridge.streams import envelope, name, receipt, run_of, transaction
 from tests.bridge.targets import ScriptedTarget
 
 CONFIG = """
@@ -207,3 +207,22 @@ async def test_a_ledger_of_another_version_is_not_touched(
     code, said = await Person(tmp_path, capsys).types("retry")
     assert code == 1
     assert "start the bridge of this version first" in said
+
+
+async def test_a_gap_that_nobody_can_fill_is_closed_by_a_person(
+    tmp_path: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = Person(tmp_path, capsys)
+    await ledger.apply(run_of(3, 4))
+    code, [stands] = await person.asks("streams")
+    assert (code, stands["gateway"], stands["missing"], stands["parked"]) == (0, "dock-1", 2, 2)
+    assert "close-gap" in stands["to do"]
+    where = (stands["gateway"], stands["epoch"])
+    code, said = await person.types("forgive", *where, "--why", "?")
+    assert code == 1
+    assert "conflict" in said
+    code, done = await person.asks("close-gap", *where, "--why", "its card broke")
+    assert (code, done) == (0, {"given up": "1 to 2", "still missing": 0})
+    code, said = await person.types("close-gap", *where, "--why", "once more")
+    assert code == 1
+    assert await person.asks("streams") == (0, [])
