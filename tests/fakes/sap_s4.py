@@ -102,6 +102,8 @@ class System(Vendor):
         """For the next changes, before they do anything; None lets one through."""
         self.meanwhile: Callable[[], object] | None = None
         """What a person does just before the next change arrives."""
+        self.at_once = 10**6
+        """Rows that are sent at once, whatever is asked for."""
         self.closed: set[str] = set()
         """Services the user has no right to."""
         self.answers: list[web.Response] = []
@@ -165,6 +167,7 @@ class System(Vendor):
             "OverallPickingStatus": "A",
             "OverallGoodsMovementStatus": "A",
             "CreationDate": _now(),
+            "LastChangeDate": None,
             "to_DeliveryDocumentItem": items,
             "etag": self._etag(),
         }
@@ -359,8 +362,12 @@ class System(Vendor):
             if name:
                 found.sort(key=lambda row: str(row.get(name, "")))
         skip, top = int(query.get("$skip", 0)), int(query.get("$top", 10**6))
-        page = found[skip : skip + top]
-        return {"results": [self._shown(service, entity, row, expand) for row in page]}
+        most = min(top, self.at_once)
+        page = found[skip : skip + most]
+        said: Row = {"results": [self._shown(service, entity, row, expand) for row in page]}
+        if len(page) == self.at_once < top:
+            said["__next"] = f"{entity}?$skiptoken={skip + most}"
+        return said
 
     def _entity(self, service: str, path: str) -> Row:
         keyed = _KEYED.fullmatch(path)
@@ -410,8 +417,8 @@ class System(Vendor):
             row["books"] = str(self.stock[place])
         row.update(body, etag=self._etag())
         for header in self.tables[service, entity.replace("Item", "Header")]:
-            if row in header.get("to_DeliveryDocumentItem", ()):
-                header["etag"] = self._etag()
+            if row is header or row in header.get("to_DeliveryDocumentItem", ()):
+                header.update(etag=self._etag(), LastChangeDate=_now())
 
     def _unchanged(self, row: Row, etag: str | None) -> None:
         if etag is None:
@@ -680,8 +687,11 @@ def _matches(row: Row, said: str | None) -> bool:
             value = literal == "true"
         else:
             value = literal[1:-1].replace("''", "'")
-        fits = {"eq": there == value, "ne": there != value}
-        if not (there >= value if how == "ge" else fits[how]):
+        if how == "ge":
+            fits = there is not None and there >= value
+        else:
+            fits = (there == value) == (how == "eq")
+        if not fits:
             return False
     return True
 

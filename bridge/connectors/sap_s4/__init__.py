@@ -23,8 +23,9 @@ hold every body; SAP Gateway's pages on CSRF tokens, idempotent services and mes
 from bridge.connector import Capabilities
 from bridge.connectors.sap_s4.config import Config
 from bridge.connectors.sap_s4.plan import document
+from bridge.connectors.sap_s4.preview import calls
 from bridge.connectors.sap_s4.source import read
-from bridge.connectors.sap_s4.target import calls, connect, probe
+from bridge.connectors.sap_s4.target import connect, probe
 
 CAPABILITIES = Capabilities(
     evidence="vendor-contract",

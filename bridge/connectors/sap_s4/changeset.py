@@ -25,8 +25,6 @@ _CRLF = "\r\n"
 class Change:
     """One `PATCH` of an entity that may have changed meanwhile."""
 
-    what: str
-    """In words, for a person to read."""
     path: str
     """Of the entity, beneath the service."""
     body: str

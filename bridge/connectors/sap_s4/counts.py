@@ -14,7 +14,7 @@ from bridge.connectors.sap_s4.deliveries import Alter
 from bridge.connectors.sap_s4.goods import Goods, is_material, plain
 from bridge.connectors.sap_s4.odata import OData, Service, etag, key, listed, moment, text, written
 from bridge.connectors.sap_s4.plan import Counted
-from bridge.outcome import Outcome, Posted, Refused, TryLater
+from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 
 INVENTORY: Service = "API_PHYSICAL_INVENTORY_DOC_SRV"
 HEADERS = "A_PhysInventoryDocHeader"
@@ -22,32 +22,31 @@ ITEMS = "A_PhysInventoryDocItem"
 POST = "PostDifferences"
 ROUNDS = 6
 """Steps of one count, at most: create, count, post, and a look in between."""
+TEXT = "PhysicalInventoryDocumentDesc"
 _ROWS = "to_PhysicalInventoryDocumentItem"
+WITH_ITEMS = (("$expand", _ROWS),)
 
 
 async def count(sap: OData, plan: Counted, day: str) -> Outcome:
     """Carry a count on from wherever it stands until its differences are posted."""
+    made = posted = False
     for _ in range(ROUNDS):
-        rows = await sap.rows(INVENTORY, HEADERS, asked(plan))
-        mine = [row for row in rows if row.get("PhysicalInventoryDocumentDesc") == plan.text]
-        if not mine:
-            await sap.create(INVENTORY, HEADERS, written(sheet(plan, day)))
-            continue
-        step = next_step(plan, mine[0])
+        found = await sap.named(INVENTORY, HEADERS, TEXT, plan.text, WITH_ITEMS)
+        step = next_step(plan, found[0]) if found else None
         match step:
             case Posted() | Refused():
                 return step
             case Alter(changes=changes):
                 await sap.change(INVENTORY, changes)
+            case None if not found and not made:
+                await sap.create(INVENTORY, HEADERS, written(sheet(plan, day)))
+                made = True
+            case None if found and not posted:
+                await sap.act(INVENTORY, POST, posting(found[0], day), etag=etag(found[0]))
+                posted = True
             case None:
-                await sap.act(INVENTORY, POST, posting(mine[0], day), etag=etag(mine[0]))
+                return Unknown(f"SAP does not show yet what became of the count {plan.text}")
     return TryLater(f"the count {plan.text} is not posted after {ROUNDS} steps")
-
-
-def asked(plan: Counted) -> tuple[tuple[str, str], ...]:
-    """Return the query that finds the document of a count."""
-    said = f"PhysicalInventoryDocumentDesc eq {text(plan.text)}"
-    return (("$filter", said), ("$expand", _ROWS))
 
 
 def sheet(plan: Counted, day: str) -> dict[str, Any]:
@@ -62,7 +61,7 @@ def sheet(plan: Counted, day: str) -> dict[str, Any]:
         **place,
         "DocumentDate": midnight,
         "PhysInventoryPlannedCountDate": midnight,
-        "PhysicalInventoryDocumentDesc": plan.text,
+        TEXT: plan.text,
         _ROWS: rows,
     }
 
@@ -102,7 +101,7 @@ def next_step(plan: Counted, there: Mapping[str, Any]) -> Alter | Posted | Refus
                 PhysicalInventoryDocument=str(there.get("PhysicalInventoryDocument")),
                 PhysicalInventoryDocumentItem=number,
             )
-            changes.append(Change(f"count item {number}", path, written(found(goods)), etag(row)))
+            changes.append(Change(path, written(found(goods)), etag(row)))
     return Alter(tuple(changes)) if changes else None
 
 

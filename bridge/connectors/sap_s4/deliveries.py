@@ -18,7 +18,7 @@ from bridge.connectors.sap_s4.config import Config
 from bridge.connectors.sap_s4.goods import Goods, amount, is_material, plain
 from bridge.connectors.sap_s4.odata import OData, Service, etag, key, listed, text, written
 from bridge.connectors.sap_s4.plan import Delivery
-from bridge.outcome import Outcome, Posted, Refused, TryLater
+from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from contract.envelope import Reason
 
 ROUNDS = 8
@@ -26,6 +26,7 @@ ROUNDS = 8
 _DONE = "C"
 """SAP's status for what is completely processed."""
 _NOT_RELEVANT = ""
+WITH_ITEMS = (("$expand", "to_DeliveryDocumentItem"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,6 @@ WAYS = {
 class Act:
     """A function of the service that is to be called for the delivery."""
 
-    what: str
     function: str
     etag: str
 
@@ -77,8 +77,9 @@ async def deliver(sap: OData, plan: Delivery, config: Config) -> Outcome:
     """Carry a delivery on from wherever it stands until it is posted."""
     way = WAYS[plan.way]
     path = key(way.header, DeliveryDocument=plan.number)
+    called: set[str] = set()
     for _ in range(ROUNDS):
-        said = await sap.read(way.service, path, (("$expand", "to_DeliveryDocumentItem"),))
+        said = await sap.read(way.service, path, WITH_ITEMS)
         if said is None:
             return Refused("unknown_document", f"SAP has no {plan.way} delivery {plan.number}")
         step = next_step(plan, said, config)
@@ -87,7 +88,10 @@ async def deliver(sap: OData, plan: Delivery, config: Config) -> Outcome:
                 return step
             case Alter(changes=changes):
                 await sap.change(way.service, changes)
+            case Act() if step.function in called:
+                return Unknown(f"SAP does not show yet what became of delivery {plan.number}")
             case Act():
+                called.add(step.function)
                 number = (("DeliveryDocument", text(plan.number)),)
                 await sap.act(way.service, step.function, number, etag=step.etag)
     return TryLater(f"delivery {plan.number} is not posted after {ROUNDS} steps")
@@ -114,12 +118,12 @@ def next_step(
     if not mark:
         path = key(way.header, DeliveryDocument=plan.number)
         claim = written({config.delivery_mark: plan.text})
-        return Alter((Change("claim the delivery", path, claim, etag(there)),))
+        return Alter((Change(path, claim, etag(there)),))
     if wanted:
         return Alter(wanted)
     if there.get("OverallPickingStatus") not in (_DONE, _NOT_RELEVANT, None):
-        return Act("pick all of it", way.pick, etag(there))
-    return Act("post it", way.post, etag(there))
+        return Act(way.pick, etag(there))
+    return Act(way.post, etag(there))
 
 
 def quantities(plan: Delivery, items: list[dict[str, Any]]) -> tuple[Change, ...] | Refused:
@@ -143,8 +147,7 @@ def quantities(plan: Delivery, items: list[dict[str, Any]]) -> tuple[Change, ...
         if change:
             number = str(row.get("DeliveryDocumentItem"))
             path = key(way.item, DeliveryDocument=plan.number, DeliveryDocumentItem=number)
-            said = f"what moved of item {number}"
-            changes.append(Change(said, path, written(change), etag(row)))
+            changes.append(Change(path, written(change), etag(row)))
     for row in left:
         if _quantity(row):
             item, material = row.get("DeliveryDocumentItem"), row.get("Material")

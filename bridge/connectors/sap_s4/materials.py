@@ -29,7 +29,8 @@ HEADERS = "A_MaterialDocumentHeader"
 ITEMS = "A_MaterialDocumentItem"
 ORDERS = "A_PurchaseOrder"
 CANCEL = "Cancel"
-_WITH_ITEMS = ("$expand", "to_MaterialDocumentItem")
+TEXT = "MaterialDocumentHeaderText"
+WITH_ITEMS = (("$expand", "to_MaterialDocumentItem"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,8 @@ async def post(sap: OData, plan: Postings, day: str, created: datetime) -> Outco
 
 async def found(sap: OData, reference: str) -> list[Made]:
     """Return the documents with that reference that are nobody's cancellation."""
-    rows = await sap.rows(MATERIALS, HEADERS, asked(reference))
-    mine = [row for row in rows if row.get("MaterialDocumentHeaderText") == reference]
-    return [made for row in mine if not (made := _made(row)).reverses]
-
-
-def asked(reference: str) -> tuple[tuple[str, str], ...]:
-    """Return the query that finds the documents with a reference."""
-    return (("$filter", f"MaterialDocumentHeaderText eq {text(reference)}"), _WITH_ITEMS)
+    rows = await sap.named(MATERIALS, HEADERS, TEXT, reference, WITH_ITEMS)
+    return [made for row in rows if not (made := _made(row)).reverses]
 
 
 def _made(row: Mapping[str, Any]) -> Made:

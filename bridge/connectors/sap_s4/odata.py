@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from bridge.connectors.sap_s4.changeset import BATCH, Change, packed, unpacked
 from bridge.connectors.sap_s4.config import Config
-from bridge.connectors.sap_s4.verdict import WHO, judged, strange, warnings
+from bridge.connectors.sap_s4.verdict import WHO, judged, messages, strange, warnings
 from bridge.http import SETTING_WRONG, Answer, Http, Stopped, opened, read_secret
 from bridge.oauth import App, ClientCredentials
 from bridge.outcome import TryLater, Unknown
@@ -42,6 +42,7 @@ Service = Literal[
 Query = Sequence[tuple[str, str]]
 MATERIALS: Service = "API_MATERIAL_DOCUMENT_SRV"
 FETCH = "Fetch"
+QUOTE = "'"
 PAGE = 500
 """Entities read at once; SAP may send fewer and say where the rest begins."""
 MAX_PAGES = 10_000
@@ -68,28 +69,58 @@ class OData:
         self._turn = asyncio.Lock()
 
     async def read(self, service: Service, path: str, query: Query = ()) -> dict[str, Any] | None:
-        """Return the `d` of an entity or collection; None for an entity that is not there."""
+        """Return an entity; None where SAP itself says that it is not there."""
         answer = await self._call("GET", service, path, query=query, writes=False)
-        return None if answer.status == 404 else _content(answer, writes=False)
+        if answer.status == 404 and messages(answer):
+            return None
+        if not answer.ok:
+            raise Stopped(judged(answer, writes=False))
+        return _content(answer, writes=False)
 
-    async def rows(self, service: Service, path: str, query: Query = ()) -> list[dict[str, Any]]:
+    async def rows(self, service: Service, entity: str, query: Query = ()) -> list[dict[str, Any]]:
         """Return a collection that is small, or as much of it as SAP sends at once."""
-        said = await self.read(service, path, query)
-        return listed(said)
+        rows, _ = await self._page(service, entity, query)
+        return rows
+
+    async def named(
+        self, service: Service, entity: str, field: str, name: str, more: Query = ()
+    ) -> list[dict[str, Any]]:
+        """Return the rows whose `field` is `name`: what is to be made once is looked for by it.
+
+        Raises:
+            Stopped: SAP sent others, too. What is not among them may then be there all the same.
+        """
+        rows = await self.rows(service, entity, (equal(field, name), *more))
+        if any(row.get(field) != name for row in rows):
+            why = f"{WHO} was asked for {field} {name} and sent others: {entity} is not filtered"
+            raise Stopped(TryLater(why, SETTING_WRONG, "person"))
+        return rows
 
     async def pages(
-        self, service: Service, path: str, order: str, query: Query = ()
+        self, service: Service, entity: str, order: str, query: Query = ()
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield every row of a collection, in an order that does not change between two pages."""
         skip = 0
         for _ in range(MAX_PAGES):
             page = (("$orderby", order), ("$top", str(PAGE)), ("$skip", str(skip)))
-            found = await self.rows(service, path, (*query, *page))
+            found, more = await self._page(service, entity, (*query, *page))
             for row in found:
                 yield row
-            if len(found) < PAGE:
+            if not found or (len(found) < PAGE and not more):
                 return
             skip += len(found)
+
+    async def _page(
+        self, service: Service, entity: str, query: Query
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return rows, and whether SAP kept some back. A collection that is not there is none."""
+        answer = await self._call("GET", service, entity, query=query, writes=False)
+        if not answer.ok:
+            raise Stopped(judged(answer, writes=False))
+        match _content(answer, writes=False):
+            case {"results": list(rows)} as said if all(isinstance(row, dict) for row in rows):
+                return rows, "__next" in said
+        raise Stopped(strange(answer, writes=False))
 
     async def token(self, service: Service) -> str:
         """Return the session's CSRF token, which shows that changes could be made."""
@@ -213,8 +244,6 @@ class OData:
         if answer.status == 401:
             why = f"{WHO} does not take the user's password"
             raise Stopped(TryLater(why, SETTING_WRONG, "login"))
-        if not writes and not answer.ok and answer.status != 404:
-            raise Stopped(judged(answer, writes=False))
         return answer
 
     def _basic(self, headers: dict[str, str]) -> list[str]:
@@ -268,16 +297,18 @@ def key(entity: str, **parts: str) -> str:
     >>> key("A_OutbDeliveryItem", DeliveryDocument="80000001", DeliveryDocumentItem="10")
     "A_OutbDeliveryItem(DeliveryDocument='80000001',DeliveryDocumentItem='10')"
     """
-    said = ",".join(f"{name}={quote(text(value), safe=_PLAIN)}" for name, value in parts.items())
-    return f"{entity}({said})"
-
-
-_PLAIN = "'"
+    said = (f"{name}={quote(text(value), safe=QUOTE)}" for name, value in parts.items())
+    return f"{entity}({','.join(said)})"
 
 
 def text(value: str) -> str:
     """Return a string literal: `O'Neil` is `'O''Neil'`."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def equal(field: str, value: str) -> tuple[str, str]:
+    """Return the query for rows whose `field` is a text."""
+    return ("$filter", f"{field} eq {text(value)}")
 
 
 def moment(day: str) -> str:

@@ -172,8 +172,8 @@ def _moved(event: Putaway | Transfer, text: str, config: Config) -> Plan | Poste
 
 def _adjusted(event: Adjustment, text: str, config: Config) -> Plan | Posted | Refused:
     cause = config.causes.get(event.reason, Cause())
-    usual = config.movements.increase if event.direction == "increase" else None
-    usual = config.movements.decrease if event.direction == "decrease" else usual
+    movements = config.movements
+    usual = movements.increase if event.direction == "increase" else movements.decrease
     movement = cause.movement or usual
     if movement is None:
         return Refused("unsupported", f"no movement type is set for a stock {event.direction}")
@@ -307,3 +307,11 @@ def _item(
 def midnight(day: date) -> str:
     """Return a date as OData's `Edm.DateTime`."""
     return f"{day.isoformat()}T00:00:00"
+
+
+def posting_day(transaction: Transaction, config: Config) -> str | None:
+    """Return the day it is booked on, such as `2026-11-23`; None is the day it gets there. Pure."""
+    clock = transaction.clock
+    if config.time_zone is None or not clock.synchronised:
+        return None
+    return clock.wall.astimezone(config.time_zone).date().isoformat()

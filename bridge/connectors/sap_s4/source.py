@@ -145,7 +145,8 @@ class SapSource:
             if (found := _material(row)) is not None:
                 yield found
         for way in deliveries.WAYS.values():
-            changed = (("$filter", f"CreationDate ge {moment(first)}"),)
+            # Claiming one changes it, however long ago it was made
+            changed = (("$filter", f"LastChangeDate ge {moment(first)}"),)
             async for row in self._pages(way.service, way.header, "DeliveryDocument", changed):
                 if (found := self._delivery(row)) is not None:
                     yield found

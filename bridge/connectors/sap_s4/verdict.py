@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.http import MAX_TEXT, Answer
+from bridge.http import MAX_TEXT, SETTING_WRONG, Answer
 from bridge.outcome import Outcome, Refused, TryLater, Unknown
 from contract.envelope import Reason
 
@@ -118,4 +118,4 @@ def strange(answer: Answer, *, writes: bool) -> Outcome:
     """Return what a success means that is no answer of SAP's: a login page, or another program."""
     text = " ".join(answer.text[:MAX_TEXT].split())
     why = f"{WHO} answered {answer.status} with what is no OData: {text}"[:MAX_TEXT]
-    return Unknown(why) if writes else TryLater(why, 60.0)
+    return Unknown(why) if writes else TryLater(why, SETTING_WRONG)

@@ -82,7 +82,6 @@ def moves(delivery: dict[str, Any], place: str) -> list[Change]:
     """Changes to every item of a delivery."""
     return [
         Change(
-            "move it",
             key(
                 "A_OutbDeliveryItem",
                 DeliveryDocument=row["DeliveryDocument"],
@@ -138,7 +137,7 @@ async def test_changes_of_items_arrive(url: str, tmp_path: Path, changesets: boo
 async def test_a_changeset_that_fails_changes_nothing(url: str, tmp_path: Path) -> None:
     async with connected(config_of(url, tmp_path, changesets=True)) as sap:
         before = await a_delivery(sap)
-        wrong = Change("no", "A_OutbDeliveryItem('404')", written({"Nonsense": "1"}), "*")
+        wrong = Change("A_OutbDeliveryItem('404')", written({"Nonsense": "1"}), "*")
         with pytest.raises(Stopped) as stopped:
             await sap.change(OUTBOUND, [*moves(before, "17A"), wrong])
         assert isinstance(stopped.value.outcome, Refused | TryLater)

@@ -38,11 +38,14 @@ from tests.bridge.connectors.sap_s4_house import (
     of,
     on_hand,
     running,
+    stocked,
 )
 from tests.bridge.connectors.suite import transaction
 from tests.bridge.goods import SKUS
 from tests.bridge.streams import lines, name
 from tests.fakes.sap_s4 import COUNTS, INBOUND, OUTBOUND, Failed, System, unposted
+
+HEADER = "A_MaterialDocumentHeader"
 
 
 @pytest.fixture
@@ -255,6 +258,57 @@ async def test_a_login_page_in_place_of_what_was_asked_is_tried_later(tmp_path: 
         [outcome] = await deliver(portal, tmp_path, moved())
         assert isinstance(outcome, TryLater)
         assert "Logon" in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, "<html>no such page</html>"),
+        (404, json.dumps({"error": {"code": "/IWFND/MED/170", "message": {"value": "gone"}}})),
+        (200, '{"d": {}}'),
+        (200, '{"d": {"results": {}}}'),
+        (200, '{"d": {"results": [{"MaterialDocumentHeaderText": "somebody else"}]}}'),
+    ],
+)
+async def test_nothing_is_made_where_it_could_not_be_looked_for(
+    tmp_path: Path, status: int, body: str
+) -> None:
+    class Blind(System):
+        async def gateway(self, request: web.Request) -> web.StreamResponse:
+            if request.method == "GET" and HEADER in request.path:
+                return web.Response(status=status, text=body, content_type="application/json")
+            return await super().gateway(request)
+
+    async with Blind(None, USER, PASSWORD).serving() as blind:
+        stocked(blind)
+        [outcome] = await deliver(blind, tmp_path, moved())
+        assert isinstance(outcome, TryLater), outcome
+        assert not blind.effects
+
+
+async def test_a_posting_that_does_not_show_yet_is_not_made_again(tmp_path: Path) -> None:
+    """The update of a delivery may come after the answer that it was taken."""
+
+    class Slow(System):
+        def _goods_issue(self, header: dict[str, Any], sign: int) -> None:
+            pass
+
+        def _sheet(self, body: dict[str, Any]) -> dict[str, Any]:
+            made = super()._sheet(body)
+            self.tables[COUNTS, "A_PhysInventoryDocHeader"].clear()
+            return made
+
+    async with Slow(None, USER, PASSWORD).serving() as slow:
+        stocked(slow)
+        for value in (transaction(1, shipment()), counted(*lines(), seq=2)):
+            [outcome] = await deliver(slow, tmp_path, value)
+            assert isinstance(outcome, Unknown), outcome
+        made = [seen.path.rpartition("/")[2] for seen in slow.seen if seen.method == "POST"]
+        assert [each.partition("?")[0] for each in made] == [
+            "PickAllItems",
+            "PostGoodsIssue",
+            "A_PhysInventoryDocHeader",
+        ]
 
 
 async def test_a_warning_does_not_stop_a_posting(
