@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
+import logging
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,16 @@ from tests.mosquitto import Mosquitto, free_port
 LONG = 60.0
 TOPICS = Topics("north", "dock-1")
 STRICT = '[unmapped]\nitems = "refuse"\n'
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command sends logs to the standard error of its test, which is closed after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 class Office:
