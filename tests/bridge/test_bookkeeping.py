@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -59,6 +59,7 @@ def planned(event: Event, wall: datetime | None = None, *, synchronised: bool = 
     return plan(made.model_copy(update={"clock": clock}), HOUSE, "The Books")
 
 
+@settings(max_examples=60)
 @given(value=transactions)
 def test_every_transaction_is_booked_or_refused_with_a_word(value: Transaction) -> None:
     match plan(value, HOUSE, "The Books"):

@@ -1,3 +1,4 @@
+import argparse
 import asyncio
 import io
 import json
@@ -10,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from pydantic import BaseModel
 
 from bridge import login
-from bridge.__main__ import main
-from bridge.connectors import quickbooks
+from bridge.connectors import files, quickbooks, xero
 from bridge.http import HttpSettings, Stopped
 from bridge.login import REDIRECT, NotAgreed, address, code_of, heard, keep, pasted
 from bridge.oauth import App, Consent, Login
@@ -217,11 +218,11 @@ async def test_a_person_logs_in_to_xero_and_is_told_the_organisation(
 async def test_quickbooks_sends_the_company_along(tmp_path: Path) -> None:
     async with Books(None, Authorization("app", SECRET)).serving() as books:
         text = target_of("quickbooks", books.url, tmp_path, *_kept(tmp_path), 'company = "1"')
-        asked = quickbooks.consent(quickbooks.Config.model_validate(tomllib.loads(text)))
+        consent_ = quickbooks.consent(quickbooks.Config.model_validate(tomllib.loads(text)))
         redirect = "https://bolts.example/thanks"
         books.server.codes["c2"] = redirect
         reply = {"code": "c2", "state": "mine", "realmId": COMPANY}
-        said = await keep(asked, SETTINGS, reply, state="mine", redirect=redirect)
+        said = await keep(consent_, SETTINGS, reply, state="mine", redirect=redirect)
     assert said == [f'company = "{COMPANY}"']
     assert (tmp_path / "tokens.json").exists()
 
@@ -230,24 +231,34 @@ def _kept(folder: Path) -> tuple[str]:
     return (f'tokens_file = "{folder}/tokens.json"',)
 
 
+def asked(target: BaseModel, *words: str) -> int:
+    """What the command does, in this process."""
+    parser = argparse.ArgumentParser()
+    login.add_commands(parser.add_subparsers())
+    options = parser.parse_args(["login", *words])
+    code: int = options.first_day(options, target)
+    return code
+
+
 def test_a_refusal_that_is_pasted_is_said_and_nothing_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("secrets.token_urlsafe", lambda _size: "mine")
     back = f"{REDIRECT}?error=access_denied&state=mine\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(back))
-    target = target_of("xero", "https://x.example", tmp_path, *_kept(tmp_path))
-    assert main(["login", "--paste", "--config", str(written(tmp_path, target))]) == 1
+    text = target_of("xero", "https://x.example", tmp_path, *_kept(tmp_path))
+    assert asked(xero.Config.model_validate(tomllib.loads(text)), "--paste") == 1
     assert "access_denied" in capsys.readouterr().out
     assert not (tmp_path / "tokens.json").exists()
 
 
-@pytest.mark.parametrize("connector", ["xero", "files"])
 def test_a_target_that_asks_nobody_says_so(
-    connector: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    target = f'connector = "files"\nfolder = "{tmp_path}"'
-    if connector == "xero":
-        target = target_of("xero", "https://x.example", tmp_path)
-    assert main(["login", "--config", str(written(tmp_path, target))]) == 1
-    assert f"{connector} needs no login" in capsys.readouterr().out
+    text = target_of("xero", "https://x.example", tmp_path)
+    for target in (
+        xero.Config.model_validate(tomllib.loads(text)),
+        files.Config(connector="files", folder=tmp_path),
+    ):
+        assert asked(target) == 1
+        assert f"{target.connector} needs no login" in capsys.readouterr().out

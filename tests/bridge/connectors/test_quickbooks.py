@@ -139,7 +139,7 @@ def accountant(given: Sequence[Transaction]) -> dict[str, Decimal]:
 class TestOfQuickBooks(ConnectorSuite):
     name = "quickbooks"
     secrets = (SECRET, FIRST)
-    many = 40
+    many = 30
 
     def config(self, url: str, folder: Path) -> Config:
         return config_of(url, folder)

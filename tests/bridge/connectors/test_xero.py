@@ -140,7 +140,7 @@ def accountant(given: Sequence[Transaction]) -> dict[str, Decimal]:
 class TestOfXero(ConnectorSuite):
     name = "xero"
     secrets = (SECRET, FIRST)
-    many = 40
+    many = 30
 
     def config(self, url: str, folder: Path) -> Config:
         return config_of(url, folder)
