@@ -107,7 +107,10 @@ class Answer:
 
     def json(self) -> Any:
         """Return the body as JSON, numbers exact. Raises ValueError where it is none."""
-        return json.loads(self.body, parse_float=Decimal)
+        try:
+            return json.loads(self.body, parse_float=Decimal)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     @property
     def retry_after(self) -> float | None:

@@ -235,6 +235,8 @@ XML = b"""<?xml version="1.0"?><error xmlns="http://schemas.microsoft.com/ado/20
         (400, b"\xff\xfe", Refused),
         (400, b'{"error": {"message": 7, "innererror": {"errordetails": [1, {}]}}}', Refused),
         (201, b"x" * (MAX_ANSWER + 1), Unknown),
+        (201, b"[" * 100_000, Unknown),
+        (400, b"[" * 100_000, Refused),
     ],
 )
 async def test_an_answer_that_is_none_of_sap_s_books_nothing_twice(
