@@ -65,7 +65,7 @@ class Office:
             for name, quantity in quantities.items()
         ]
         address = "SELECT id FROM party_address WHERE party = ?"
-        made = self._call(
+        made = self.call(
             model,
             {
                 "company": self._seeded["company"],
@@ -85,11 +85,11 @@ class Office:
 
     def press(self, model: str, number: int, button: str) -> None:
         """Press a button on a record."""
-        self._call(f"{model}/{number}/{button}", {})
+        self.call(f"{model}/{number}/{button}", {})
 
     def make(self, model: str, **values: Any) -> int:
         """Make a record and return its id."""
-        made: int = self._call(model, values)["id"]
+        made: int = self.call(model, values)["id"]
         return made
 
     def put(self, product: str, location: str, quantity: float, lot: str | None = None) -> None:
@@ -313,7 +313,8 @@ class Office:
     def _value(self, sql: str, *values: object) -> Any:
         return self._rows(sql, *values)[0][0]
 
-    def _call(self, path: str, values: dict[str, Any]) -> Any:
+    def call(self, path: str, values: dict[str, Any]) -> Any:
+        """Make a record, press a button or call a method, and return the answer."""
         context = json.dumps({"company": self._seeded["company"]}).encode()
         request = urllib.request.Request(
             f"{self._server.url}/{DATABASE}/rest/model/{path}?f=id",
@@ -331,8 +332,9 @@ class Office:
 class Tryton:
     """A running Tryton, the office that works with it, and how a bridge reaches it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, mode: str = "native") -> None:
         self.server = server
+        self.mode = mode
         self.office = Office(server)
 
     def settings(self, **changes: Any) -> dict[str, Any]:
@@ -345,6 +347,7 @@ class Tryton:
             "api_key": seeded["key"],
             "company": seeded["company"],
             "warehouse": seeded["warehouse"],
+            "mode": self.mode,
             "lot_expiry_field": "expiration_date",
             "lot_best_before_field": "shelf_life_expiration_date",
         } | changes

@@ -2,22 +2,26 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from contract.transactions import (
     Adjustment,
+    Assembly,
     Count,
     Event,
     Pack,
     Package,
     Receipt,
+    Return,
+    Reversal,
     Shipment,
     Transaction,
     Transfer,
 )
 from contract.values import Clock, Document, Item, Line, Quantity
 
+Kind = Literal["so", "rma", "po"]
 WIDGET = Item(gtin="04006381333931")
 SERUM = Item(gtin="05901234123457")
 BEANS = Item(sku="BEAN-1")
@@ -84,6 +88,24 @@ def adjustment(
     """Return a correction of what lies at a location."""
     event = Adjustment(location=location, direction=direction, lines=lines, reason="damaged")
     return transaction(event)
+
+
+def came_back(
+    order: str, *lines: Line, to: str | None = None, kind: Kind = "so", **more: Any
+) -> Transaction:
+    """Return what a customer sent back of an order."""
+    documents = (Document(kind=kind, number=order),)
+    return transaction(Return(documents=documents, lines=lines, to_location=to, **more))
+
+
+def assembled(consumed: tuple[Line, ...], produced: tuple[Line, ...], at: str) -> Transaction:
+    """Return what was made of what at a location."""
+    return transaction(Assembly(consumed=consumed, produced=produced, location=at))
+
+
+def reversal(of: Transaction | UUID) -> Transaction:
+    """Return what takes a transaction back."""
+    return transaction(Reversal(reverses=of if isinstance(of, UUID) else of.id))
 
 
 def transaction(event: Event, *, at: datetime | None = None, id: UUID | None = None) -> Transaction:

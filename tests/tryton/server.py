@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+MODULE = HERE.parents[1] / "modules" / "trytond_scanpost"
+"""The module that Scanpost brings for Tryton."""
 REQUIREMENTS = HERE / "requirements.txt"
 SEED = HERE / "seed.py"
 DATABASE = "depot"
@@ -56,10 +58,17 @@ class Built:
     """A folder with an interpreter that has Tryton, and a seeded database."""
 
     folder: Path
+    on: Path | None = None
+    """Folder of the Tryton it was built on; that one has the interpreter."""
 
     @property
     def python(self) -> Path:
-        return self.folder / "venv" / "bin" / "python"
+        return (self.on or self.folder) / "venv" / "bin" / "python"
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """The environment in which more than the interpreter's own packages are found."""
+        return {"PYTHONPATH": str(self.folder / "site")} if self.on else {}
 
     @property
     def database(self) -> Path:
@@ -95,6 +104,53 @@ def build(say: Say = tell) -> Built:
             if not folder.exists():
                 _build(folder, say)
     return Built(folder)
+
+
+def build_with_module(say: Say = tell) -> Built:
+    """Return the built Tryton with `modules/trytond_scanpost` installed and activated.
+
+    Raises:
+        TrytonUnavailable: pip could not get the packages.
+        subprocess.CalledProcessError: a later step failed; its output is in the message.
+    """
+    base = build(say)
+    files = sorted(each for each in MODULE.rglob("*") if each.is_file())
+    kept = [each for each in files if "__pycache__" not in each.parts]
+    parts = (part for each in kept for part in (each.name.encode(), each.read_bytes()))
+    mark = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+    folder = base.folder.with_name(f"{base.folder.name}-{mark}")
+    if not folder.exists():
+        with _only_builder(folder.with_suffix(".lock"), say):
+            if not folder.exists():
+                _add_module(base, folder, say)
+    return Built(folder, on=base.folder)
+
+
+def _add_module(base: Built, folder: Path, say: Say) -> None:
+    say("tryton: adding the module")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="building-") as name:
+        made = Built(Path(name) / "tryton", on=base.folder)
+        made.folder.mkdir()
+        source = Path(name) / "source"  # pip builds in the folder it is given
+        shutil.copytree(MODULE, source, ignore=shutil.ignore_patterns("__pycache__"))
+        pip = (base.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        try:
+            _run(*pip, "--no-deps", "--target", made.folder / "site", source)
+        except subprocess.CalledProcessError as error:
+            why = " ".join(error.stderr.split())[-300:]
+            raise TrytonUnavailable(f"pip could not install the module: {why}") from None
+        for file in ("seeded.json", "password", f"{DATABASE}.sqlite"):
+            shutil.copyfile(base.folder / file, made.folder / file)
+        settings = write_settings(made.folder, made.folder)
+        admin = base.python.with_name("trytond-admin")
+        _run(
+            *(base.python, admin, "--config", settings, "--database", DATABASE),
+            *("--update", "scanpost", "--activate-dependencies"),
+            extra=made.packages,
+        )
+        with contextlib.closing(sqlite3.connect(made.database)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        made.folder.rename(folder)
 
 
 def _fingerprint() -> str:
@@ -228,6 +284,7 @@ class Server:
                     ],
                     cwd=self.folder,
                     env=_environment()
+                    | self.built.packages
                     | {
                         "TRYTOND_CONFIG": str(self._settings),
                         # without this, two first requests at once can break loading

@@ -5,6 +5,11 @@ for each database, a search by reference before anything is made, and steps that
 transaction each, so that a document is whole or absent and its state says what is left. What was
 found is carried on from where it stands; nothing is made twice.
 
+Where Tryton has this project's module (`mode = "module"`, see `once`), the transaction's id is a
+unique key there, in the same database transaction as all its documents: many may write, what is
+refused leaves nothing behind, and an order whose receipt or carton is taken back is open again.
+What either mode booked, the other knows.
+
 A receipt becomes one supplier shipment (`stock.shipment.in`) whose reference is the transaction's
 id:
 
@@ -42,9 +47,9 @@ and Stock, for assemblies Production, and for reversals Stock Cancellation.
 
 A delivery goes through the files in this order: `plan` (what is to be booked: `arrival`,
 `departure`, `movement`, `homecoming`, `making`, their `goods`), `posting`, `sending`, `stockroom`,
-`counting` and `undoing` (look for it, make it), `course` (carry it on), `records` (what it needs in
-Tryton), `allocation` (which open moves a receipt fills), `rest` (the wire), `verdict` (what an
-answer means).
+`counting` and `undoing` (look for it, make it), `desk` and `course` (carry it on), `records` (what
+it needs in Tryton), `allocation` (which open moves a receipt fills), `rest` (the wire), `verdict`
+(what an answer means).
 
 Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sale, production,
 stock_lot, stock_lot_sled; every call here is tested against a running server.
@@ -78,14 +83,14 @@ CAPABILITIES = Capabilities(
         "A return needs the sales order it was sent with, and says which lot where one left.",
         "A return's disposition stays in the ledger: its location says what is to become of it.",
         "An assembly needs Tryton's module production, and products that are producible there.",
-        "A receipt or carton taken back leaves its order for the office to say what is still due.",
+        "A receipt or carton taken back leaves its order for the office, but with the module.",
         "What has left with a shipment cannot be taken back; it can be returned.",
         "A reversal does not look whether the goods are still where they were put.",
         "Picks stay in the ledger: packing takes the goods from storage.",
         "Serial numbers, weights, tracking numbers, operators and order lines stay in the ledger.",
         "SSCCs of receipts and transfers, and reasons, stay in the ledger.",
         "Of an order whose name a purchase and a sale share, stations know nothing beforehand.",
-        "One bridge, and nobody else, writes receipts into the database and packs its orders.",
+        "Without the module one bridge, and nobody else, writes receipts and packs orders there.",
     ),
 )
 

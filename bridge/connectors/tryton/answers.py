@@ -26,6 +26,14 @@ class Answer(BaseModel):
     id: int
 
 
+class Booked(BaseModel):
+    """What the module answers."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    documents: str
+
+
 class Unit(Answer):
     """A unit of measure. Quantities are whole multiples of `rounding`."""
 
@@ -141,6 +149,12 @@ class Note(Answer):
     """What somebody wrote about a record."""
 
     resource: str
+
+
+class Key(Answer):
+    """A transaction that the module booked."""
+
+    documents: str | None = None
 
 
 class HeldLot(Lot):

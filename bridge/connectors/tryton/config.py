@@ -25,6 +25,9 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     connector: Literal["tryton"]
+    mode: Literal["native", "module"] = "native"
+    """Whether Tryton has the module `scanpost`, which books a transaction whole or not at all and
+    under a unique key; without it this bridge must be the only writer."""
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")]
     """Where Tryton answers, such as `https://erp.example.com`; without the database."""
     database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -70,7 +73,7 @@ class Config(BaseModel):
     """Seconds for one request."""
     settle: Annotated[float, Field(ge=0, le=3600)] = 120.0
     """Seconds after which the server itself has given up a request: gunicorn's `--timeout`, or
-    uWSGI's `harakiri`."""
+    uWSGI's `harakiri`. The module needs no such wait."""
 
     @model_validator(mode="after")
     def _one_key(self) -> "Config":

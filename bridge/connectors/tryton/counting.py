@@ -16,9 +16,11 @@ from typing import Any
 
 from bridge.connectors.tryton.answers import Contents, Note, Paper
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.course import COUNT, Desk, entry_fields, the_one
+from bridge.connectors.tryton.course import COUNT
+from bridge.connectors.tryton.desk import Desk, entry_fields, the_one
 from bridge.connectors.tryton.goods import holds
 from bridge.connectors.tryton.movement import Finding, inventory
+from bridge.connectors.tryton.once import Task
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest
 from bridge.outcome import Posted
@@ -47,7 +49,12 @@ class Counting:
         found = await self.known(plan.reference, there, MOST_PAGES if again else 1)
         if found is None:
             found = await self._left(plan, there) if again else None
-            found = found or await self._make(plan, location, company)
+            if found is None:
+                values = await self._values(plan, location, company)
+                if self._desk.once is not None:
+                    task = Task(COUNT, values, note=plan.reference)
+                    return await self._desk.once.post(plan.reference, [task])
+                found = await self._rest.make(COUNT.model, Paper, values, _ASKED)
             note = {"resource": f"{_OURS}{found.id}", "message": plan.reference}
             await self._rest.make("ir.note", Note, note, ("resource",))
         elif found.state == "draft":
@@ -87,12 +94,11 @@ class Counting:
         free = [row for row in same if f"{_OURS}{row.id}" not in taken]
         return min(free, key=lambda row: row.id, default=None)
 
-    async def _make(self, plan: Finding, location: int, company: int) -> Paper:
+    async def _values(self, plan: Finding, location: int, company: int) -> dict[str, Any]:
         await self._records.lost_and_found()  # where the difference goes
         articles = await self._records.articles(plan.goods, "storage", "lost_found")
         if plan.day is not None:
             await self._records.check_period(plan.day, company)
         lots = await self._records.lots(articles, new=True)
         await self._records.see_no_other_lots(articles, location)
-        values = inventory(plan, articles, lots, location=location, company=company)
-        return await self._rest.make(COUNT.model, Paper, values, _ASKED)
+        return inventory(plan, articles, lots, location=location, company=company)

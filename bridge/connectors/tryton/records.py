@@ -24,6 +24,7 @@ from bridge.connectors.tryton.answers import (
 )
 from bridge.connectors.tryton.config import Config
 from bridge.connectors.tryton.goods import Goods, misfit
+from bridge.connectors.tryton.once import MODEL
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import ORDER_BUSY, SETTING_WRONG, Stopped
 from bridge.outcome import Refused, TryLater
@@ -63,6 +64,8 @@ class Records:
     async def _check_fields(self) -> None:
         config = self._config
         needed = {("product.product", config.sku_field)}
+        if config.mode == "module":
+            needed.add((MODEL, "key"))
         if config.lots:
             dates = (config.lot_expiry_field, config.lot_best_before_field)
             needed |= {("stock.lot", name) for name in ("number", *dates) if name}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bridge import wire
 from bridge.connectors.tryton.answers import Answer
@@ -30,6 +30,7 @@ CONNECT_WITHIN = 10.0
 
 
 _A = TypeVar("_A", bound=Answer)
+_B = TypeVar("_B", bound=BaseModel)
 
 
 class Rest:
@@ -128,6 +129,10 @@ class Rest:
         row = await self._call("POST", f"{model}/{number}/{button}", query, {})
         return _read(answer, row, writes=True)
 
+    async def ask(self, model: str, method: str, answer: type[_B], values: dict[str, Any]) -> _B:
+        """Call a method of a model that writes, and return its answer."""
+        return _read(answer, await self._call("POST", f"{model}/{method}", [], values), writes=True)
+
     async def _call(
         self,
         method: str,
@@ -195,7 +200,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes | None:
     return bytes(body)
 
 
-def _read(answer: type[_A], row: Any, *, writes: bool) -> _A:
+def _read(answer: type[_B], row: Any, *, writes: bool) -> _B:
     try:
         return answer.model_validate(row)
     except ValidationError as error:

@@ -1,8 +1,10 @@
 """Cartons of sales orders: pack each once, and let those go that leave."""
 
+from typing import Any
+
 from bridge.connectors.tryton.answers import Dispatch, Sale
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.course import CARTON, GONE, Course, Desk, the_one
+from bridge.connectors.tryton.course import CARTON, GONE, Course
 from bridge.connectors.tryton.departure import (
     Carton,
     Departure,
@@ -12,7 +14,9 @@ from bridge.connectors.tryton.departure import (
     leaving,
     stands,
 )
+from bridge.connectors.tryton.desk import Desk, the_one
 from bridge.connectors.tryton.goods import Goods, holds
+from bridge.connectors.tryton.once import Task
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import Stopped
@@ -22,6 +26,8 @@ _MODEL = CARTON.model
 _FIELDS = ("number", "state", "reference")
 _OPEN = frozenset({"draft", "waiting", "assigned"})
 """A shipment that nobody has picked can become a carton, whoever reserved its goods."""
+_OPENING = {"assigned": "wait", "waiting": "draft"}
+"""Back to where it can be changed."""
 MOST_NAMED = 5
 """Shipments named in the word about a departure; the rest are counted."""
 
@@ -38,40 +44,50 @@ class Sending:
     async def pack(self, carton: Carton, company: int) -> Posted:
         """Move a carton's goods to where they leave from, once."""
         sale = await self._records.sale(carton.order, company)
-        return _posted(await self._carry(carton, sale, company, CARTON))
+        return await self._carry(carton, sale, company, CARTON)
 
     async def ship(self, departure: Departure, company: int) -> Posted:
         """Let the cartons of a departure go, each once."""
         sale = await self._records.sale(departure.order, company)
         direct = departure.carton
         if direct is not None and not stands(departure, sale.shipments):
-            return _posted(await self._carry(direct, sale, company, GONE))
+            return await self._carry(direct, sale, company, GONE)
         cartons = leaving(departure, sale.shipments)
         if isinstance(cartons, Refused):
             raise Stopped(cartons)
-        gone = [await self._leave(departure, each) for each in cartons]
-        return _posted(*gone)
+        if self._desk.once is not None:
+            tasks = [Task(GONE, _leaves(departure, each), each.id) for each in cartons]
+            return await self._desk.once.post(departure.reference, tasks)
+        return _posted(*[await self._leave(departure, each) for each in cartons])
 
     async def _leave(self, departure: Departure, found: Dispatch) -> Dispatch:
         """Write down whom a carton leaves with, then let it go."""
-        label = Label.read(found.reference)
-        if label is not None and label.left is None:
-            left = Label(label.pack, label.sscc, departure.reference)
-            await self._rest.change(_MODEL, found.id, {"reference": str(left)})
+        change = _leaves(departure, found)
+        if change is not None:
+            await self._rest.change(_MODEL, found.id, change)
         return await self._desk.finish(GONE, found, "reference")
 
-    async def _carry(self, carton: Carton, sale: Sale, company: int, course: Course) -> Dispatch:
+    async def _carry(self, carton: Carton, sale: Sale, company: int, course: Course) -> Posted:
         found = _made(carton, sale)
         if found is None:
-            found = await self._claim(carton, sale, company)
+            found, change = await self._claim(carton, sale, company)
+            if self._desk.once is not None:
+                task = Task(course, change, found.id, opening=_OPENING)
+                return await self._desk.once.post(carton.label.pack, [task])
+            while button := _OPENING.get(found.state):  # its goods stay where they are
+                found = await self._rest.act(_MODEL, found.id, button, Dispatch, _FIELDS)
+            await self._rest.change(_MODEL, found.id, change)
         elif found.state in _OPEN and not holds(
             found.outgoing_moves, carton.goods, self._config.sku_field
         ):
             why = f"{found} is not finished and differs from what was packed: finish it in Tryton"
             raise Stopped(Refused("refused", why))
-        return await self._desk.finish(course, found, "reference")
+        return _posted(await self._desk.finish(course, found, "reference"))
 
-    async def _claim(self, carton: Carton, sale: Sale, company: int) -> Dispatch:
+    async def _claim(
+        self, carton: Carton, sale: Sale, company: int
+    ) -> tuple[Dispatch, dict[str, Any]]:
+        """Return the open shipment that is to become the carton, and what makes it that."""
         open_ = [
             each
             for each in sale.shipments
@@ -85,14 +101,15 @@ class Sending:
         for take in takes:
             if take.goods.lot is not None and take.goods not in lots:
                 lots[take.goods] = await self._records.known_lot(take.move.product.id, take.goods)
-        for state, button in (("assigned", "wait"), ("waiting", "draft")):
-            if shipment.state == state:  # its goods stay where they are
-                was = shipment
-                shipment = await self._rest.act(_MODEL, was.id, button, Dispatch, _FIELDS)
-                shipment = shipment.model_copy(update={"outgoing_moves": was.outgoing_moves})
-        values = claim(carton, shipment, takes, lots, company=company)
-        await self._rest.change(_MODEL, shipment.id, values)
-        return shipment
+        return shipment, claim(carton, shipment, takes, lots, company=company)
+
+
+def _leaves(departure: Departure, found: Dispatch) -> dict[str, Any] | None:
+    """Return the change that says whom a carton leaves with, None where it is said already."""
+    label = Label.read(found.reference)
+    if label is None or label.left is not None:
+        return None
+    return {"reference": str(Label(label.pack, label.sscc, departure.reference))}
 
 
 def _made(carton: Carton, sale: Sale) -> Dispatch | None:

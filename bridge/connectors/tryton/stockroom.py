@@ -4,7 +4,8 @@ from functools import partial
 from typing import Any
 
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.course import HOMECOMING, INTERNAL, PRODUCTION, Desk, Job
+from bridge.connectors.tryton.course import HOMECOMING, INTERNAL, PRODUCTION
+from bridge.connectors.tryton.desk import Desk, Job
 from bridge.connectors.tryton.homecoming import Homecoming, gone, matched, shipment_return
 from bridge.connectors.tryton.making import Making, production
 from bridge.connectors.tryton.movement import (

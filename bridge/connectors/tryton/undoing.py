@@ -6,6 +6,7 @@ A count cannot be cancelled: its difference is moved back, by shipments with the
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,10 +21,11 @@ from bridge.connectors.tryton.course import (
     PRODUCTION,
     RECEIPT,
     Course,
-    Desk,
-    Job,
+    cancelling,
 )
+from bridge.connectors.tryton.desk import Desk, Job
 from bridge.connectors.tryton.goods import exact
+from bridge.connectors.tryton.once import Task
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import ELSEWHERE, Stopped
@@ -66,7 +68,7 @@ class TakingBack:
             domain = [["reference", "=", plan.reverses], ours]
             rows = await self._rest.find(course.model, Paper, domain, _ASKED)
             if rows:
-                return await self._cancelled(course, rows)
+                return await self._cancelled(plan, course, rows)
         cartons = await self._rest.find(
             CARTON.model,
             Dispatch,
@@ -74,52 +76,52 @@ class TakingBack:
             (*_ASKED, "reference"),
         )
         if cartons:
-            return await self._unpacked(cartons)
+            return await self._unpacked(plan, cartons)
         count = await self._counting.known(plan.reverses, [ours], MOST_PAGES)
         if count is None:
             why = f"Tryton has nothing of {plan.reverses} that could be taken back"
             raise Stopped(Refused("unknown_document", why))
         return await self._uncounted(plan, count, company)
 
-    async def _cancelled(self, course: Course, rows: list[Paper]) -> Posted:
-        for row in rows:
-            if row.state != "cancelled":
-                await self._cancel(course, row)
+    async def _cancelled(self, plan: Undoing, course: Course, rows: Sequence[Paper]) -> Posted:
+        back = cancelling(course)
+        stands = [row for row in rows if row.state not in back.ended]
+        if stands and self._desk.once is not None:
+            reopen = course in (RECEIPT, CARTON)
+            tasks = [Task(back, record=row.id, reopen=reopen) for row in stands]
+            try:
+                return await self._desk.once.post(plan.reference, tasks)
+            except Stopped as stopped:
+                raise await self._forbidden(course, stands[0], stopped) from stopped
+        for row in stands:
+            try:
+                await self._desk.finish(back, row)
+            except Stopped as stopped:
+                raise await self._forbidden(course, row, stopped) from stopped
         return Posted(rows[0].name)
 
-    async def _unpacked(self, cartons: list[Dispatch]) -> Posted:
+    async def _forbidden(self, course: Course, row: Paper, stopped: Stopped) -> Stopped:
+        """Say who may cancel, where Tryton said no to a document that is still as it was."""
+        match stopped.outcome:
+            case Unknown(said) if ELSEWHERE in said:
+                rows = await self._rest.find(course.model, Paper, [["id", "=", row.id]], _ASKED)
+                if [each.state for each in rows] == [row.state]:
+                    why = (
+                        f"Tryton does not cancel {course.kind} {row.name}, which is {row.state}: "
+                        "the API key's user may lack the group Stock Cancellation"
+                    )
+                    return Stopped(Refused("forbidden", why))
+        return stopped
+
+    async def _unpacked(self, plan: Undoing, cartons: list[Dispatch]) -> Posted:
         if any(each.state in _LEFT for each in cartons):
             why = f"shipment {cartons[0].name} has left: what comes back is a return"
             raise Stopped(Refused("unsupported", why))
-        return await self._cancelled(CARTON, list(cartons))
-
-    async def _cancel(self, course: Course, row: Paper) -> None:
-        try:
-            gone = await self._rest.act(course.model, row.id, "cancel", Paper, _ASKED)
-        except Stopped as stopped:
-            match stopped.outcome:
-                case Unknown(why) if why.startswith(ELSEWHERE):
-                    pass
-                case _:
-                    raise
-            if await self._stands(course, row):
-                why = (
-                    f"Tryton does not cancel {course.kind} {row.name}, which is {row.state}: "
-                    "the API key's user may lack the group Stock Cancellation"
-                )
-                raise Stopped(Refused("forbidden", why)) from stopped
-            raise
-        if gone.state != "cancelled":
-            raise Stopped(Unknown(f"{course.kind} {row.name} is {gone.state}"))
-
-    async def _stands(self, course: Course, row: Paper) -> bool:
-        """Whether it is as it was, now that Tryton has said no."""
-        rows = await self._rest.find(course.model, Paper, [["id", "=", row.id]], _ASKED)
-        return [each.state for each in rows] == [row.state]
+        return await self._cancelled(plan, CARTON, cartons)
 
     async def _uncounted(self, plan: Undoing, count: Paper, company: int) -> Posted:
         if count.state != "done":
-            return await self._cancelled(COUNT, [count])
+            return await self._cancelled(plan, COUNT, [count])
         domain = [["origin.inventory", "=", count.id, "stock.inventory.line"]]
         fields = ["product", "unit", "quantity", "from_location", "to_location"]
         if self._records.keeps_lots:
@@ -127,11 +129,16 @@ class TakingBack:
         ways: dict[tuple[int, int], list[Shifted]] = defaultdict(list)
         async for move in self._rest.pages("stock.move", Shifted, domain, fields):
             ways[move.to_location, move.from_location].append(move)
-        names = []
+        once, names, tasks = self._desk.once, [], []
         for number, (way, moves) in enumerate(sorted(ways.items())):
-            reference = f"{plan.reference} {number + 1}" if number else plan.reference
+            reference = f"{plan.reference} {number}" if number else plan.reference
             job = Job(reference, None, partial(_back, reference, way, moves, company))
-            names.append((await self._desk.book(INTERNAL, job, company)).document)
+            if once is None or await self._desk.find(INTERNAL, reference, company) is not None:
+                names.append((await self._desk.book(INTERNAL, job, company)).document)
+            else:
+                tasks.append(Task(INTERNAL, await job.values()))
+        if once is not None and tasks:
+            names.append((await once.post(plan.reference, tasks)).document)
         return Posted(", ".join(names) or count.name)
 
 

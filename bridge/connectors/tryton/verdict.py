@@ -13,6 +13,8 @@ SETTING_WRONG = 60.0
 ORDER_BUSY = 30.0
 """Seconds until the next try when Tryton has yet to open the rest of an order."""
 
+BOOKED_BY_ANOTHER = 1.0
+"""Seconds until the next try when another bridge books the same transaction just now."""
 ELSEWHERE = "somebody else works on it"
 """Begins what is said where Tryton does not let a button be pressed in the state it is in."""
 
@@ -41,9 +43,11 @@ _REFUSALS: tuple[tuple[re.Pattern[str], Reason], ...] = (
     (re.compile(r"reopen (the )?(period|fiscal year)|in a closed period"), "closed_period"),
     (re.compile(r"must create a (period|fiscal year)"), "closed_period"),
     (re.compile(r"not allowed to \w+( to)? records"), "forbidden"),
+    (re.compile(r"^Scanpost: not all goods of "), "short_stock"),
 )
 """Tryton's English messages; requests ask for English, whatever language its users work in."""
 _NO_RIGHT = re.compile(r'^You are not allowed to access "|^Calling button ')
+_TWICE = re.compile(r"^Scanpost: this transaction is being booked")
 _STATE_MOVED = re.compile(r"^You can not call ")
 
 
@@ -77,6 +81,8 @@ def _refusal(message: str) -> Outcome:
     text = message[:MAX_TEXT]
     if _STATE_MOVED.search(message):
         return Unknown(f"{ELSEWHERE}: {text}")
+    if _TWICE.search(message):
+        return TryLater(text, after=BOOKED_BY_ANOTHER)
     if _NO_RIGHT.search(message):
         return TryLater(f"the API key's user lacks a right: {text}", after=SETTING_WRONG)
     for pattern, reason in _REFUSALS:

@@ -1,0 +1,1 @@
+"""Books what Scanpost sends, each transaction once, by a unique key."""
