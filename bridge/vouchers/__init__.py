@@ -12,6 +12,7 @@ drafted before the first is submitted, so that what the ERP objects to shows bef
 
 `settings` (what all such ERPs are told), `plan` (what a transaction is to them, pure), `rows`
 (which lines of an order goods belong to, pure), `forms` (how an ERP wants it said, pure), `office`
-(one open ERP), `posting` (draft, submit, cancel), `preview` (the calls, for a person). A connector
-brings its forms, and the little that its office does its own way.
+(one open ERP), `posting` (draft, submit, cancel), `reading` (its stock and orders), `preview` and
+`moves` (the calls and the effect, for a person and for reconciliation). A connector brings its
+forms, and the little that its office and source do their own way.
 """

@@ -39,14 +39,12 @@ class VoucherSource(ABC):
     def __init__(self, office: Office) -> None:
         self._office = office
         settings = self._settings = office.settings
-        self._units = {unit: code for code, unit in reversed(settings.units.items())}
         purposes = {
             settings.receiving: "receiving",
             settings.staging: "staging",
             settings.returns: "quarantine",
         }
         self._purposes = {place: purpose for place, purpose in purposes.items() if place}
-        self._places = {warehouse: place for place, warehouse in settings.warehouses.items()}
 
     # --- What each ERP is asked its own way; these raise `Stopped` ---
 
@@ -76,7 +74,7 @@ class VoucherSource(ABC):
         """Yield every active stock item that is counted in a unit that is mapped."""
         with self._sorted():
             async for row in self.item_rows():
-                unit = self._units.get(str(row["stock_uom"]))
+                unit = self._settings.code(str(row["stock_uom"]))
                 if unit is None:
                     log.warning("item %s is not read: no code for its unit", row["name"])
                     continue
@@ -117,7 +115,7 @@ class VoucherSource(ABC):
             "sku": row["item_code"],
             "quantity": meant(row["qty"], places),
             "done": meant(row.get(DONE[kind]), places),
-            "location": self._place(row["warehouse"]) if row.get("warehouse") else None,
+            "location": self._settings.label(row["warehouse"]) if row.get("warehouse") else None,
         }
 
     async def locations(self) -> AsyncIterator[LocationRecord]:
@@ -126,26 +124,24 @@ class VoucherSource(ABC):
             async for row in self.warehouse_rows():
                 name = str(row["name"])
                 purpose = self._purposes.get(name, "storage")
-                record = _record(LocationRecord, name=self._place(name), purpose=purpose)
+                record = _record(LocationRecord, name=self._settings.label(name), purpose=purpose)
                 if record is not None:
                     yield record
-
-    def _place(self, warehouse: str) -> str:
-        return self._places.get(warehouse, warehouse)
 
     async def stock(self) -> AsyncIterator[Stock]:
         """Yield what is on hand of each item in each of the company's warehouses."""
         with self._sorted():
             ours = {str(row["name"]) async for row in self.warehouse_rows()}
             units = {
-                str(row["name"]): self._units.get(str(row["stock_uom"]))
+                str(row["name"]): self._settings.code(str(row["stock_uom"]))
                 async for row in self.item_rows()
             }
             async for row in self.stock_rows():
                 quantity = meant(row["actual_qty"], self._settings.decimals)
                 unit, warehouse = units.get(str(row["item_code"])), str(row["warehouse"])
                 if quantity and unit and warehouse in ours:
-                    yield Stock(str(row["item_code"]), self._place(warehouse), quantity, unit)
+                    place = self._settings.label(warehouse)
+                    yield Stock(str(row["item_code"]), place, quantity, unit)
 
     async def booked(self, since: datetime) -> AsyncIterator[Found]:
         """Yield the vouchers made since then under a transaction's id."""

@@ -1,5 +1,6 @@
 """The part of a `[target]` table that all ERPs of vouchers share."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -58,3 +59,19 @@ class VoucherSettings(BaseModel):
     def place(self, said: str | None) -> str | None:
         """Return the warehouse of a place that was named."""
         return None if said is None else self.warehouses.get(said, said)
+
+    def label(self, warehouse: str) -> str:
+        """Return the place on a label that a warehouse is."""
+        return self._labels.get(warehouse, warehouse)
+
+    def code(self, unit: str) -> str | None:
+        """Return the unit code of the ERP's unit; the first one named for it."""
+        return self._codes.get(unit)
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return {warehouse: place for place, warehouse in reversed(self.warehouses.items())}
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        return {unit: code for code, unit in reversed(self.units.items())}

@@ -19,7 +19,7 @@ pytest_plugins = ["tests.lambda_erp.fixtures"]
 pytestmark = [pytest.mark.timeout(900)]  # the first test may have to install it
 
 SEED = int(os.environ.get("SCANPOST_PROVE_SEED", "1"))
-TRANSACTIONS, KILLS = 45, 4
+TRANSACTIONS, KILLS = 30, 4
 SOUND = {"duplicates": 0, "lost": 0, "orphans": 0, "totals_equal": True}
 
 

@@ -31,6 +31,7 @@ from bridge.connectors.erpnext.forms import ErpNextForms
 from bridge.connectors.erpnext.office import ErpNextOffice
 from bridge.connectors.erpnext.source import probe, read
 from bridge.http import opened
+from bridge.vouchers.moves import moves
 from bridge.vouchers.plan import BOOKS, document
 from bridge.vouchers.posting import Clerk
 from bridge.vouchers.preview import preview
@@ -65,4 +66,4 @@ async def connect(config: Config) -> AsyncIterator[Connector]:
         yield Clerk(ErpNextOffice(http, config, ErpNextForms(config)))
 
 
-__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "probe", "read"]
+__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "moves", "probe", "read"]

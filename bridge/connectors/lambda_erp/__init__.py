@@ -30,6 +30,7 @@ from bridge.connectors.lambda_erp.forms import LambdaForms
 from bridge.connectors.lambda_erp.office import LambdaOffice
 from bridge.connectors.lambda_erp.source import read
 from bridge.http import opened
+from bridge.vouchers.moves import moves
 from bridge.vouchers.plan import BOOKS, document
 from bridge.vouchers.posting import Clerk
 from bridge.vouchers.preview import preview
@@ -66,4 +67,4 @@ async def connect(config: Config) -> AsyncIterator[Connector]:
         yield Clerk(LambdaOffice(http, config, LambdaForms(config.prefix)))
 
 
-__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "read"]
+__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "moves", "read"]

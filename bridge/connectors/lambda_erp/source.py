@@ -55,7 +55,10 @@ class LambdaSource(VoucherSource):
             async for row in self._pages(f"documents/{slug}", [*asked, self._company]):
                 name = str(row["name"])
                 if name.startswith(self._prefix):
-                    yield name.removeprefix(self._prefix)[:ID], state(row), row
+                    reference = name.removeprefix(self._prefix)
+                    if len(reference) > ID:  # one of several: how much it moves says little alone
+                        row.pop("items")
+                    yield reference[:ID], state(row), row
 
     async def _pages(self, path: str, asked: Iterable[tuple[str, str]]) -> AsyncIterator[Values]:
         order = "creation" if path.startswith("documents/") else "name"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,7 +13,8 @@ from uuid import UUID
 
 import pytest
 
-from bridge.connectors.lambda_erp import Config, connect, read
+from bridge import first_day
+from bridge.connectors.lambda_erp import CAPABILITIES, Config, connect, moves, read
 from bridge.errors import SourceFailed
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from contract.transactions import (
@@ -59,7 +61,7 @@ def config_of(company: Company, url: str, folder: Path, key: str, **more: Any) -
 
 class TestOfLambdaErp(ConnectorSuite):
     name = "lambda_erp"
-    many = 36
+    many = 27
     left_out = frozenset({"reversal"})
 
     @pytest.fixture(autouse=True)
@@ -483,3 +485,54 @@ async def test_what_cannot_be_read_says_why(desk: Desk) -> None:
     async with read(desk.config(url=CLOSED)) as source:
         with pytest.raises(SourceFailed, match="not reachable"):
             assert [each async for each in source.items()]
+
+
+async def test_what_it_says_of_its_moves_is_what_the_stock_does(desk: Desk) -> None:
+    suite, rng = TestOfLambdaErp(), random.Random(3)
+    suite.company, suite.server = desk.company, desk.server
+    config = desk.config()
+    for kind in sorted(CAPABILITIES.books - {"reversal", "count"}):
+        value = desk.transaction(suite.event(kind, rng))
+        said: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+        for item, place, unit, quantity in moves(value, config):
+            assert quantity is not None
+            said[item, place, unit] += quantity
+        before = await levels(config)
+        assert isinstance(await desk.book(value), Posted)
+        now = await levels(config)
+        did = {key: now.get(key, 0) - before.get(key, 0) for key in {*now, *before}}
+        assert {key: amount for key, amount in did.items() if amount} == {
+            key: amount for key, amount in said.items() if amount
+        }, kind
+
+
+async def levels(config: Config) -> dict[tuple[str, str, str], Decimal]:
+    async with read(config) as source:
+        return {
+            (each.sku, each.location, each.unit): each.quantity async for each in source.stock()
+        }
+
+
+async def test_of_what_became_two_vouchers_both_are_shown_under_their_own_names(
+    desk: Desk,
+) -> None:
+    began = datetime.now(UTC)
+    kit = Assembly(consumed=lines("BOLT-8", "6"), produced=lines("KIT", "3"), location="A-01")
+    value = desk.transaction(kit)
+    posted = await desk.book(value)
+    assert isinstance(posted, Posted)
+    async with read(desk.config()) as source:
+        shown = [each async for each in source.booked(began)]
+    assert [each.document for each in shown] == posted.document.split(", ")
+    assert {(each.reference, each.state, each.quantity) for each in shown} == {
+        (str(value.id), "booked", None)
+    }
+
+
+async def test_the_first_day_kit_finds_everything_as_it_should_be(desk: Desk) -> None:
+    config = desk.config()
+    about = first_day.Sample(sku="BOLT-8", from_location="A-01", to_location="A-02")
+    found = await first_day.probe("lambda_erp", config)
+    found += await first_day.self_test("lambda_erp", config, first_day.sample("transfer", about))
+    assert all(each.good for each in found), found
+    assert desk.hand == {"BOLT-8 at A-01": Decimal(-1), "BOLT-8 at A-02": Decimal(1)}

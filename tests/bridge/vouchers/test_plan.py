@@ -9,6 +9,7 @@ import pytest
 
 from bridge.outcome import Posted, Refused
 from bridge.vouchers import rows
+from bridge.vouchers.moves import moves
 from bridge.vouchers.plan import (
     Assembled,
     Counted,
@@ -184,3 +185,22 @@ def test_the_note_says_who_and_what_for() -> None:
 
 def test_the_examples_are_true() -> None:
     assert doctest.testmod(rows).failed == 0
+
+
+def test_where_only_the_erp_can_say_how_much_moves_nothing_is_said() -> None:
+    by_gtin = (Line(item=Item(gtin="04012345678901"), quantity=Quantity(value=1)),)
+    said = [
+        moves(transaction(1, event), settings(receiving=None))
+        for event in (
+            Count(lines=lines(), location="A-01"),
+            Receipt(lines=lines(), documents=named("po")),
+            Adjustment(lines=by_gtin, direction="increase", reason="found", location="B-7"),
+        )
+    ]
+    assert said == [
+        [("BOLT-8", "A-01", "EA", None)],
+        [("BOLT-8", "STORE", "EA", None)],
+        [("04012345678901", "B-7", "EA", None)],
+    ]
+    assert moves(transaction(1, Reversal(reverses=name(9))), settings()) == []
+    assert moves(transaction(1, Pack(lines=lines())), settings()) == []
