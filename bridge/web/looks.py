@@ -19,22 +19,27 @@ from bridge.dead_letters import WORDS
 from bridge.web.people import may
 from bridge.web.wording import STATES, TYPES, what_of
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
-_NAMES = (
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e\t\n]")
+# ISO 646. Unicode has pictures of them, which few fonts have.
+_CONTROLS = (
     "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI "
     "DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
-).split()  # ISO 646; Unicode has pictures of them, which few fonts have
+)
+_NAMES = tuple(_CONTROLS.split())
 
 
 def visible(text: str) -> str:
-    """Return `text` with control, format and lone surrogate characters written out."""
-    return _UNSEEN.sub(_written, text)
+    """Return `text` with every character written out that is not seen, but for tabs and lines.
+
+    Those are control and format characters, blanks that are no blank, surrogates, and what Unicode
+    has no character for.
+    """
+    return _NOT_PLAIN.sub(_written, text)
 
 
 def _written(found: re.Match[str]) -> str:
+    if found[0].isprintable():
+        return found[0]
     code = ord(found[0])
     return f"⟨{_NAMES[code]}⟩" if code < len(_NAMES) else f"⟨U+{code:04X}⟩"
 
@@ -51,7 +56,7 @@ def environment(zone: tzinfo) -> jinja2.Environment:
         auto_reload=False,
     )
     made.filters |= {"at": lambda moment: _at(moment, zone), "ago": _age, "pretty": _pretty}
-    made.filters["what"] = what_of
+    made.filters |= {"what": what_of, "exactly": _exactly}
     made.globals |= {"may": may, "STATES": STATES, "TYPES": TYPES, "WORDS": WORDS}
     return made
 
@@ -62,6 +67,11 @@ def _final(value: Any) -> Any:
     if isinstance(value, Markup):
         return value
     return visible(str(value))
+
+
+def _exactly(text: str) -> Markup:
+    """Return `text` for a field that is sent back: with everything that is not seen."""
+    return Markup(escape(text).replace("\r", "&#13;").replace("\n", "&#10;"))  # noqa: S704
 
 
 def _at(moment: datetime | str | None, zone: tzinfo) -> Markup | str:

@@ -1,5 +1,6 @@
 """The first page: what is wrong, what is in line, how the target is, who was heard."""
 
+import heapq
 from dataclasses import asdict
 
 from bridge import desk, registry
@@ -7,7 +8,7 @@ from bridge.web.figures import DAYS, told
 from bridge.web.visit import Answer, House, Moved, NotFound, Shown, Visit, unique
 
 STREAMS = 50
-"""Streams shown, those heard last."""
+"""Streams shown, those heard last; and entries that are stuck, the oldest."""
 
 _FIGURES = {
     "order_accuracy",
@@ -36,7 +37,7 @@ async def overview(house: House, _visit: Visit) -> Answer:
             "streams": await house.ledger.streams(STREAMS),
             "figures": [(figure, told(figure)) for figure in figures if figure.name in _FIGURES],
             "days": DAYS,
-            "stuck": sorted(house.dispatcher.stuck.items())[:STREAMS],
+            "stuck": heapq.nsmallest(STREAMS, house.dispatcher.stuck.items()),
         },
     )
 

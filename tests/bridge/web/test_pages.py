@@ -1,11 +1,13 @@
 """What each page shows, and what a person does there, without JavaScript."""
 
 import contextlib
+import html
 import re
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -358,3 +360,23 @@ async def test_what_differs_is_shown_with_what_mends_it_and_closed_with_a_reason
         assert "olga booked by hand" in seen
         await olga.post("/reconciliation/1/close", why="again")
         assert olga.status == 404
+
+
+async def test_a_document_with_unseen_characters_is_put_right_all_the_same(tmp_path: Path) -> None:
+    strange = 'PO "\u200b<7>\x1d\xa0é'
+    async with site(tmp_path, target=picky()) as admin, admin.person("olga") as olga:
+        await admin.ledger.apply(envelope(1, [transaction(1, receipt(strange, sku=strange))]))
+        await worked(admin, 1)
+        seen = await olga.get("/entries/1")
+        assert 'po PO "⟨U+200B⟩<7>⟨GS⟩⟨U+00A0⟩é' in html.unescape(olga.page)
+        fields = dict(re.findall(r'name="(document_old|item_old)" value="([^"]*)"', olga.page))
+        assert {html.unescape(value) for value in fields.values()} == {strange}
+        form: dict[str, Any] = {name: html.unescape(text) for name, text in fields.items()}
+        seen = await olga.post(
+            "/entries/1/amend", document_new="PO-1", item_new="BOLT-8", why="unreadable", **form
+        )
+        assert "back in line" in seen
+        await worked(admin, 1)
+        assert "posted" in await olga.get("/entries/1")
+        await olga.get("/entries?text=" + quote(strange))
+        assert re.findall(r'<a href="/entries/(\d+)"', olga.page) == ["1"]
