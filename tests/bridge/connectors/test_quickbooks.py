@@ -357,15 +357,22 @@ BOUGHT = Receipt(lines=(goods(),), documents=named("po", "PO-1"))
         ("6000", "A business validation error has occurred", "refused"),
     ],
 )
-async def test_a_fault_is_sorted_by_who_acts(
-    code: str, words: str, expected: str, tmp_path: Path
-) -> None:
-    async with opened(tmp_path) as (vendor, config):
-        vendor.complaints = [(code, words)]
-        outcome = await delivered(config, BOUGHT)
+def test_a_fault_is_sorted_by_who_acts(code: str, words: str, expected: str) -> None:
+    outcome = read_by(400, faulty(code, words))
     assert isinstance(outcome, Refused)
     assert outcome.code == expected
     assert f"{code} {words}: more of it" in outcome.text
+
+
+def faulty(code: str, words: str) -> str:
+    error = {"Message": words, "Detail": "more of it", "code": code}
+    return json.dumps({"Fault": {"Error": [error], "type": "ValidationFault"}})
+
+
+def read_by(status: int, text: str, *, writes: bool = True) -> Outcome:
+    with pytest.raises(Stopped) as stopped:
+        wire_of.read(Answer(status, text.encode()), writes=writes)
+    return stopped.value.outcome
 
 
 @pytest.mark.parametrize(
@@ -373,15 +380,12 @@ async def test_a_fault_is_sorted_by_who_acts(
     [("5010", "time", None), ("6190", "person", 60.0), ("5020", "person", 60.0),
      ("003001", "time", 60.0)],
 )  # fmt: skip
-async def test_a_fault_that_is_not_of_the_document_waits(
-    code: str, needs: str, after: float | None, tmp_path: Path
+def test_a_fault_that_is_not_of_the_document_waits(
+    code: str, needs: str, after: float | None
 ) -> None:
-    async with opened(tmp_path) as (vendor, config):
-        vendor.complaints = [(code, "so it is")]
-        outcome = await delivered(config, BOUGHT)
-        assert isinstance(outcome, TryLater)
-        assert (outcome.needs, outcome.after) == (needs, after)
-        assert isinstance(await delivered(config, BOUGHT), Posted)
+    outcome = read_by(400, faulty(code, "so it is"))
+    assert isinstance(outcome, TryLater)
+    assert (outcome.needs, outcome.after) == (needs, after)
 
 
 async def test_a_day_in_a_closed_period_is_refused(tmp_path: Path) -> None:
@@ -392,9 +396,7 @@ async def test_a_day_in_a_closed_period_is_refused(tmp_path: Path) -> None:
     assert outcome.code == "closed_period"
 
 
-@pytest.mark.parametrize(
-    ("event", "code"),
-    [
+ODD: tuple[tuple[Event, str], ...] = (
         (Receipt(lines=(goods(),), documents=named("po", "PO-1'; --")), "unknown_document"),
         (Shipment(packages=(Package(tracking="1"),), lines=(goods(),),
                   documents=named("so", "EST")), "unknown_document"),
@@ -404,21 +406,28 @@ async def test_a_day_in_a_closed_period_is_refused(tmp_path: Path) -> None:
         (Receipt(lines=(goods(value="100001"),), documents=named("po", "PO-1")), "over_receipt"),
         (Count(lines=(goods("CAP"),), location="ALL"), "unknown_sku"),
         (Adjustment(lines=(goods("LABOUR"),), direction="increase", reason="x"), "refused"),
-    ],
 )  # fmt: skip
-async def test_what_quickbooks_does_not_have_is_refused_and_nothing_created(
-    event: Event, code: str, tmp_path: Path
-) -> None:
-    async with opened(tmp_path) as (vendor, config):
+
+
+async def test_what_quickbooks_does_not_have_is_refused_and_nothing_created(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config), connect(config) as connector:
         vendor.item("LABOUR", tracked=False)
         vendor.item("TWIN")
         vendor.item("TWIN")
         for table in ("Invoice", "SalesReceipt"):
             vendor.has(table, "BOTH", {"BOLT-8": ("1", "1")})
-        outcome = await delivered(config, event)
+        for seq, (event, code) in enumerate(ODD, start=1):
+            outcome = await connector.deliver(transaction(seq, event), again=False)
+            assert isinstance(outcome, Refused), event
+            assert outcome.code == code, event
         assert not vendor.effects
-    assert isinstance(outcome, Refused)
-    assert outcome.code == code
+
+
+async def test_after_a_fault_the_same_again_is_booked(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config):
+        vendor.complaints = [("5010", "Stale Object Error"), ("6140", "Duplicate Document Number")]
+        outcomes = [await delivered(config, BOUGHT) for _ in range(3)]
+    assert [type(each) for each in outcomes] == [TryLater, Refused, Posted]
 
 
 async def test_items_may_go_by_their_name(tmp_path: Path) -> None:
@@ -540,9 +549,7 @@ async def test_what_is_hidden_among_too_many_goes_to_a_person(
     ],
 )
 def test_an_odd_answer_is_read(status: int, text: str, writes: bool, expected: type[Any]) -> None:
-    with pytest.raises(Stopped) as stopped:
-        wire_of.read(Answer(status, text.encode()), writes=writes)
-    assert isinstance(stopped.value.outcome, expected)
+    assert isinstance(read_by(status, text, writes=writes), expected)
 
 
 # --- What it reads ---

@@ -16,6 +16,7 @@ from bridge.bookkeeping import Against, Unfit
 from bridge.connectors.xero import (
     CAPABILITIES,
     Config,
+    api,
     calls,
     connect,
     document,
@@ -26,7 +27,7 @@ from bridge.connectors.xero import (
 )
 from bridge.connectors.xero.bodies import adjusting, against, exact
 from bridge.errors import SourceFailed
-from bridge.http import Stopped
+from bridge.http import Answer, Stopped
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from contract.transactions import (
     Adjustment,
@@ -346,21 +347,39 @@ RECEIPT = Receipt(lines=(goods(),), documents=named("po", "PO-1"))
         ("Something new", "refused"),
     ],
 )
-@pytest.mark.parametrize("quiet", [False, True])
-async def test_a_validation_error_is_sorted_by_who_acts(
-    message: str, code: str, quiet: bool, tmp_path: Path
-) -> None:
-    async with opened(tmp_path) as (vendor, config):
-        (vendor.quiet_errors if quiet else vendor.invalid).append(message)
-        outcome = await delivered(config, RECEIPT)
+def test_a_validation_error_is_sorted_by_who_acts(message: str, code: str) -> None:
+    outcome = read_by(400, validation(message))
     assert isinstance(outcome, Refused)
     assert outcome.code == code
     assert message in outcome.text
 
 
-@pytest.mark.parametrize(
-    ("event", "code"),
-    [
+def validation(*messages: str) -> str:
+    errors = [{"Message": message} for message in messages]
+    said = {"Type": "ValidationException", "Elements": [{"ValidationErrors": errors}]}
+    return json.dumps(said)
+
+
+def read_by(status: int, text: str, *, writes: bool = True) -> Outcome:
+    with pytest.raises(Stopped) as stopped:
+        api.rows_of(Answer(status, text.encode()), "Invoices", writes=writes)
+    return stopped.value.outcome
+
+
+async def test_an_error_in_an_answer_200_is_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config):
+        vendor.quiet_errors = ["Item code 'BOLT-8' is not valid"]
+        outcome = await delivered(config, RECEIPT)
+        assert isinstance(outcome, Refused)
+        assert outcome.code == "unknown_sku"
+        vendor.invalid = ["The document date is before the period lock date"]
+        outcome = await delivered(config, RECEIPT)
+        assert isinstance(outcome, Refused)
+        assert outcome.code == "closed_period"
+        assert isinstance(await delivered(config, RECEIPT), Posted)
+
+
+ODD: tuple[tuple[Event, str], ...] = (
         (Receipt(lines=(goods(),), documents=named("po", "PO 9/1")), "unknown_document"),
         (Shipment(packages=(Package(tracking="1"),), lines=(goods(),),
                   documents=named("so", "QU")), "unknown_document"),
@@ -372,18 +391,18 @@ async def test_a_validation_error_is_sorted_by_who_acts(
         (Adjustment(lines=(goods("LABOUR"),), direction="increase", reason="x"), "refused"),
         (Adjustment(lines=(goods("GIFT"),), direction="increase", reason="x"), "contract"),
         (Receipt(lines=(goods(value="0.00001"),), documents=named("po", "PO-1")), "contract"),
-    ],
 )  # fmt: skip
-async def test_what_xero_does_not_have_is_refused_and_nothing_created(
-    event: Event, code: str, tmp_path: Path
-) -> None:
-    async with opened(tmp_path) as (vendor, config):
+
+
+async def test_what_xero_does_not_have_is_refused_and_nothing_created(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config), connect(config) as connector:
         vendor.item("LABOUR", tracked=False)
         vendor.item("GIFT", price=None)
-        outcome = await delivered(config, event)
+        for seq, (event, code) in enumerate(ODD, start=1):
+            outcome = await connector.deliver(transaction(seq, event), again=False)
+            assert isinstance(outcome, Refused), event
+            assert outcome.code == code, event
         assert not vendor.effects
-    assert isinstance(outcome, Refused)
-    assert outcome.code == code
 
 
 @pytest.mark.parametrize("undone", ["VOIDED", "DELETED"])
@@ -509,13 +528,17 @@ async def test_a_custom_connection_needs_no_person_and_no_tenant(tmp_path: Path)
         assert vendor.server.grants == {"client_credentials": 1}
 
 
-@pytest.mark.parametrize("text", ["<html>", "[]", "{}", '{"Invoices": 7}', '{"Invoices": [7]}',
-                                  '{"Invoices": []}'])  # fmt: skip
-async def test_an_answer_that_is_no_document_is_ambiguous(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("text", ["<html>", "[]", "{}", '{"Invoices": 7}', '{"Invoices": [7]}'])
+def test_an_answer_that_is_no_document_is_ambiguous(text: str) -> None:
+    assert isinstance(read_by(200, text), Unknown)
+    assert isinstance(read_by(200, text, writes=False), TryLater)
+
+
+async def test_an_answer_without_the_document_is_ambiguous(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def odd(request: web.Request) -> web.StreamResponse:
-        return web.Response(text=text, content_type="application/json")
+        return web.Response(text='{"Invoices": []}', content_type="application/json")
 
     vendor = organisation()
     stocked(vendor)
