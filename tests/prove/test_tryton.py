@@ -13,23 +13,24 @@ from runtime.clock import Clock
 from tests.prove.shift import transaction
 from tests.prove.tryton import audit, planned, prove, sound
 from tests.tryton.office import Tryton
-from tests.tryton.server import Built
 
 pytest_plugins = ["tests.tryton.fixtures"]
 pytestmark = [pytest.mark.tryton, pytest.mark.timeout(900)]  # the first test may have to build it
 
 SEED = int(os.environ.get("SCANPOST_PROVE_SEED", "1"))
-TRANSACTIONS, KILLS = 30, 4
 
 
+@pytest.mark.parametrize(("mode", "transactions", "kills"), [("native", 24, 4), ("module", 18, 2)])
 async def test_everything_is_booked_once_however_often_bridge_and_tryton_are_killed(
-    tryton_built: Built, tmp_path: Path
+    request: pytest.FixtureRequest, tmp_path: Path, mode: str, transactions: int, kills: int
 ) -> None:
-    found = await prove(tmp_path, SEED, TRANSACTIONS, KILLS)
+    request.getfixturevalue("tryton_built" if mode == "native" else "tryton_with_module")
+
+    found = await prove(tmp_path, SEED, transactions, kills, mode)
 
     assert sound(found), found
-    assert found["transactions"] == TRANSACTIONS
-    assert sum(found["kills"].values()) == KILLS
+    assert found["transactions"] == transactions
+    assert sum(found["kills"].values()) == kills
     assert found["answers_lost"]
 
 

@@ -1,6 +1,6 @@
 """500 transactions into a real Tryton, with 30 SIGKILLs and 10 % of the answers lost.
 
-    python -m tests.prove.tryton [--seed N] [--transactions N] [--kills N]
+    python -m tests.prove.tryton [--seed N] [--transactions N] [--kills N] [--mode native|module]
 
 Starts from nothing, and ends with one line of JSON. What is in it was read from Tryton's own
 database, with no code of the connector's:
@@ -47,7 +47,7 @@ from tests.fakes.vendor import Faults
 from tests.prove.relay import Relay
 from tests.prove.shift import transaction, work
 from tests.tryton.office import Office
-from tests.tryton.server import Server, build, target
+from tests.tryton.server import Server, build, build_with_module, target
 
 LOST = 0.1
 """Share of the requests that write whose answer is lost after Tryton has done them."""
@@ -333,9 +333,12 @@ def stocked(office: Office) -> None:
         office.put(COUNTED, place, 250)
 
 
-async def prove(folder: Path, seed: int, count: int, kills: int) -> dict[str, Any]:
+async def prove(
+    folder: Path, seed: int, count: int, kills: int, mode: str = "native"
+) -> dict[str, Any]:
     """Play the shift, and return what is found afterwards."""
-    server = Server(await asyncio.to_thread(build), folder)
+    make = build if mode == "native" else build_with_module
+    server = Server(await asyncio.to_thread(make), folder)
     await asyncio.to_thread(server.start)
     try:
         office = Office(server)
@@ -345,7 +348,8 @@ async def prove(folder: Path, seed: int, count: int, kills: int) -> dict[str, An
         before, loose = office.stock(), office.loose(set())
         prepared = round(time.monotonic() - began, 1)
         async with Relay(server.url, Faults(seed=seed, lost=LOST)).serving() as relay:
-            table = target(server, folder / "key", url=relay.url) + f"settle = {SETTLE}\n"
+            table = target(server, folder / "key", url=relay.url)
+            table += f'mode = "{mode}"\nsettle = {SETTLE}\n'
             report = await work(folder, table, streams, Workers(server), kills=kills, seed=seed)
         given = [each for stream in streams.values() for each in stream]
         found = await asyncio.to_thread(audit, office, before, loose, given)
@@ -355,6 +359,7 @@ async def prove(folder: Path, seed: int, count: int, kills: int) -> dict[str, An
             "rejected": report.rejected,
             "seconds": report.seconds,
             "prepared": prepared,
+            "mode": mode,
             "seed": seed,
         }
     finally:
@@ -374,12 +379,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--transactions", type=int, default=500)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--mode", choices=("native",), default="native")
+    parser.add_argument("--mode", choices=("native", "module"), default="native")
     parser.add_argument("--folder", type=Path, help="keep all that is written here")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as forgotten:
         folder = given.folder or Path(forgotten)
-        found = asyncio.run(prove(folder, given.seed, given.transactions, given.kills))
+        found = asyncio.run(prove(folder, given.seed, given.transactions, given.kills, given.mode))
     sys.stdout.write(json.dumps(found) + "\n")
     return int(not sound(found))
 

@@ -268,11 +268,22 @@ class Records:
                 for goods, article in articles.items()
                 if goods.lot is not None
             }
-        return {
-            goods: await self.known_lot(article.id, goods)
-            for goods, article in articles.items()
-            if goods.lot is not None
-        }
+        return await self.known_lots({goods: article.id for goods, article in articles.items()})
+
+    async def known_lots(self, products: Mapping[Goods, int]) -> dict[Goods, int]:
+        """Return the id of each lot that came in before, asked for at once."""
+        wanted = {goods: product for goods, product in products.items() if goods.lot is not None}
+        if not wanted:
+            return {}
+        domain = [
+            ["product", "in", sorted(set(wanted.values()))],
+            ["number", "in", sorted({goods.lot for goods in wanted if goods.lot is not None})],
+        ]
+        pages = self._rest.pages("stock.lot", HeldLot, domain, ("number", "product"))
+        known: dict[tuple[int, str], int] = {}
+        async for row in pages:  # by their id: the oldest of a name counts
+            known.setdefault((row.product, row.number), row.id)
+        return {goods: _lot(goods, product, known) for goods, product in wanted.items()}
 
     async def see_no_other_lots(self, articles: Mapping[Goods, Article], location: int) -> None:
         """See that what was counted without a lot does not lie there in lots."""
@@ -287,15 +298,6 @@ class Records:
             goods = plain[rows[0].product]
             why = f"{goods} lies there in lots, such as {rows[0].number}: count each by its lot"
             raise Stopped(Refused("lot_required", why))
-
-    async def known_lot(self, product: int, goods: Goods) -> int:
-        """Return the id of a lot that came in before."""
-        domain = [["number", "=", goods.lot], ["product", "=", product]]
-        rows = await self._rest.find("stock.lot", Lot, domain, ("number",))
-        if not rows:
-            why = f"Tryton has no lot {goods.lot} of {goods}: nothing of it ever came in"
-            raise Stopped(Refused("short_stock", why))
-        return min(row.id for row in rows)
 
     async def lot(self, product: int, goods: Goods) -> int:
         """Return the id of the lot, made or completed as needed. A lot alone is no stock."""
@@ -335,3 +337,11 @@ def _article(
     if goods.lot is None and found[0].needs_lot(*places):
         raise Stopped(Refused("lot_required", f"Tryton takes {goods} with a lot only"))
     return found[0]
+
+
+def _lot(goods: Goods, product: int, known: Mapping[tuple[int, str], int]) -> int:
+    found = known.get((product, goods.lot or ""))
+    if found is None:
+        why = f"Tryton has no lot {goods.lot} of {goods}: nothing of it ever came in"
+        raise Stopped(Refused("short_stock", why))
+    return found

@@ -15,7 +15,7 @@ from bridge.connectors.tryton.departure import (
     stands,
 )
 from bridge.connectors.tryton.desk import Desk, the_one
-from bridge.connectors.tryton.goods import Goods, holds
+from bridge.connectors.tryton.goods import holds
 from bridge.connectors.tryton.once import Task
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest
@@ -97,10 +97,8 @@ class Sending:
         if isinstance(chosen, Refused):
             raise Stopped(chosen)
         shipment, takes = chosen
-        lots: dict[Goods, int] = {}
-        for take in takes:
-            if take.goods.lot is not None and take.goods not in lots:
-                lots[take.goods] = await self._records.known_lot(take.move.product.id, take.goods)
+        products = {take.goods: take.move.product.id for take in takes}
+        lots = await self._records.known_lots(products)
         return shipment, claim(carton, shipment, takes, lots, company=company)
 
 
