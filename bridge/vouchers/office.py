@@ -9,7 +9,6 @@ from typing import Any, TypeVar, assert_never
 
 from bridge.http import MAX_TEXT, SETTING_WRONG, Answer, Http, Stopped, read_secret
 from bridge.outcome import Refused, TryLater, Unknown
-from bridge.tally import exact
 from bridge.vouchers.forms import Forms, Order, Part, Request, Voucher, items_of
 from bridge.vouchers.plan import (
     Assembled,
@@ -22,7 +21,7 @@ from bridge.vouchers.plan import (
     Returned,
     Task,
 )
-from bridge.vouchers.rows import Article, Known, OrderLine, Values, all_owed, row_of, take
+from bridge.vouchers.rows import Article, Known, OrderLine, Take, Values, all_owed, row_of, take
 from bridge.vouchers.settings import VoucherSettings
 from contract.values import Item
 
@@ -130,55 +129,45 @@ class Office(ABC):
         order = await self.ordered("Purchase Order", work.order)
         lines = self.lines(order, "received_qty")
         takes = take(await self.known(work.goods), lines, work.order)
-        if isinstance(takes, Refused):
-            raise Stopped(takes)
-        fields, settings = self.forms.purchase, self.settings
-        rows = [
-            row_of(each, fields, work.order, work.into or each.line.warehouse or settings.warehouse)
-            for each in takes
-        ]
+        rows = self._rows(takes, self.forms.purchase, work.order, work.into)
         return {**self._head(order, "supplier"), "items": rows}
 
     async def _delivery_note(self, work: Delivered) -> Values:
         order = await self.ordered("Sales Order", work.order)
         lines = self.lines(order, "delivered_qty")
+        takes: list[Take] | Refused
         if work.goods:
             takes = take(await self.known(work.goods), lines, work.order)
         else:
             takes = all_owed(lines, await self._owed(lines))
-            if not takes:
-                takes = Refused("refused", f"{work.order} owes nothing more")
-        if isinstance(takes, Refused):
-            raise Stopped(takes)
-        fields, settings = self.forms.sale, self.settings
-        rows = [
-            row_of(
-                each, fields, work.order, work.out_of or each.line.warehouse or settings.warehouse
-            )
-            for each in takes
-        ]
+            takes = takes or Refused("refused", f"{work.order} owes nothing more")
+        rows = self._rows(takes, self.forms.sale, work.order, work.out_of)
         return {**self._head(order, "customer"), "items": rows}
 
     async def _return(self, work: Returned) -> Values:
         note = await self.ordered("Delivery Note", work.note)
         takes = take(await self.known(work.goods), self.lines(note, None), work.note)
+        line, sent = self.forms.sale[1], {str(row["name"]): row for row in items_of(note)}
+        rows = self._rows(takes, self.forms.sale, work.note, work.into)
+        for row in rows:
+            left_by = sent[row[line]]
+            row["qty"] = -row["qty"]
+            row |= {name: left_by.get(name) for name in self.forms.sale}
+            if self.forms.returned is not None:
+                row[self.forms.returned] = left_by["name"]
+        head = {**self._head(note, "customer"), "is_return": 1, "return_against": work.note}
+        return {**head, "items": rows}
+
+    def _rows(
+        self, takes: list[Take] | Refused, fields: tuple[str, str], order: str, place: str | None
+    ) -> list[Values]:
         if isinstance(takes, Refused):
             raise Stopped(takes)
-        sent = {str(row["name"]): row for row in items_of(note)}
-        rows = []
-        for each in takes:
-            row = row_of(each, self.forms.sale, work.note, work.into)
-            row["qty"] = exact(-each.quantity)
-            row |= {name: sent[each.line.name].get(name) for name in self.forms.sale}
-            if self.forms.returned is not None:
-                row[self.forms.returned] = each.line.name
-            rows.append(row)
-        return {
-            **self._head(note, "customer"),
-            "is_return": 1,
-            "return_against": work.note,
-            "items": rows,
-        }
+        house = self.settings.warehouse
+        with as_expected(self.forms.who):
+            return [
+                row_of(each, fields, order, place or each.line.warehouse or house) for each in takes
+            ]
 
     async def _stock_entry(self, work: Moved) -> Values:
         ends = {"s_warehouse": work.out_of, "t_warehouse": work.into}

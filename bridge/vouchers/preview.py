@@ -77,7 +77,7 @@ def _values(task: Task, settings: VoucherSettings) -> Values:
             ends = {"s_warehouse": task.work.out_of, "t_warehouse": task.work.into}
             row |= {name: place for name, place in ends.items() if place is not None}
             if task.work.out_of is None:
-                row["basic_rate"] = "<cost>"
+                row["<field>"] = "<what a piece is worth>"
         else:
             row["<field>"] = "<what the order or the books say>"
         rows.append(row)

@@ -47,6 +47,7 @@ CAPABILITIES = Capabilities(
         "Weights and cartons stay in the ledger; a count of lots is left to a person.",
         "A shipment needs its sales order and its goods, or whole_orders.",
         "Nothing is converted: goods are booked in the item's own stock unit.",
+        "A reversal of what needed no voucher there is refused: there is nothing to cancel.",
         "What it refuses to submit stays a draft there, until it is sent again or deleted.",
         "Everything is booked on the day it reaches ERPNext.",
         "Stations are not told the barcodes of items; scans of them are looked up when booked.",

@@ -48,6 +48,7 @@ CAPABILITIES = Capabilities(
         "What comes in without an order is booked at what a piece on hand is worth, or refused.",
         "A count is booked as the difference to the books at the moment it is drafted.",
         "An assembly is two vouchers, drafted together and submitted one after the other.",
+        "A reversal of what needed no voucher there is refused: there is nothing to cancel.",
         "What it refuses to submit stays a draft there, until it is sent again or put away.",
         "Everything is booked on the day it reaches lambda-erp.",
         "It adds up binary fractions: quantities are read back to the decimals of the setting.",

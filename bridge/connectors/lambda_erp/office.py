@@ -35,7 +35,8 @@ class LambdaOffice(Office):
         for known in await self.known(work.goods):
             held = await self.held(known.article.code, work.at)
             differs = known.goods.quantity - sum((each.quantity for each in held), Decimal(0))
-            row = {**known.row, "qty": exact(abs(differs))}
+            with as_expected(self.forms.who):
+                row = {**known.row, "qty": exact(abs(differs))}
             if differs < 0:
                 missing.append({**row, "s_warehouse": work.at})
             elif differs > 0:
