@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from bridge.connectors.sap_s4 import Config, connect
-from bridge.outcome import Outcome
+from bridge.outcome import Outcome, Refused
 from contract.transactions import (
     Adjustment,
     Assembly,
@@ -23,8 +23,11 @@ from contract.transactions import (
     Transfer,
 )
 from contract.values import Document, Line
+from tests.bridge.connectors.suite import transaction
 from tests.bridge.goods import COUNTED, SKUS
-from tests.fakes.sap_s4 import INBOUND, OUTBOUND, System
+from tests.bridge.streams import lines
+from tests.fakes.sap_s4 import System
+from tests.fakes.sap_s4_books import INBOUND, OUTBOUND
 from tests.fakes.vendor import Faults
 
 USER, PASSWORD = "SCANPOST", "Sehr-Geheim-4711"
@@ -138,3 +141,26 @@ async def deliver(
 ) -> list[Outcome]:
     async with connect(config_of(system.url, folder, **more)) as connector:
         return [await connector.deliver(value, again=again) for value in values]
+
+
+def receipt(*rows: Line, order: str = "4500000001", **more: Any) -> Receipt:
+    return Receipt(lines=rows or lines(), documents=of("po", order), **more)
+
+
+def moved(seq: int = 1) -> Transaction:
+    return transaction(seq, Transfer(lines=lines(), from_location="DOCK", to_location="A-01"))
+
+
+def shipment(*rows: Line, number: str = "80000001") -> Shipment:
+    return Shipment(packages=PARCEL, lines=rows, documents=of("pick_list", number))
+
+
+def every(quantity: str = "100", **more: str) -> tuple[Line, ...]:
+    """Lines of each item of a delivery."""
+    return tuple(lines(sku, more.get(sku, quantity))[0] for sku in SKUS)
+
+
+def refused(outcome: Outcome, code: str, *words: str) -> None:
+    assert isinstance(outcome, Refused), outcome
+    assert outcome.code == code
+    assert all(word in outcome.text for word in words), outcome.text

@@ -27,8 +27,9 @@ from tests.bridge.connectors.sap_s4_house import (
 )
 from tests.bridge.connectors.suite import transaction
 from tests.bridge.streams import lines, name
-from tests.fakes.sap_s4 import INBOUND, PRODUCTS, System
-from tests.fakes.sap_s4 import ORDERS as ORDER_SERVICE
+from tests.fakes.sap_s4 import System
+from tests.fakes.sap_s4_books import INBOUND, PRODUCTS
+from tests.fakes.sap_s4_books import ORDERS as ORDER_SERVICE
 
 GTIN = "04012345678901"
 
