@@ -30,6 +30,7 @@ CAPABILITIES = Capabilities(
         "What of an estimate or invoice was taken by hand is not looked at; bills are linked.",
         "An invoice names its estimate in a note and is not linked to it: estimates stay open.",
         "A line with a discount is refused.",
+        "A document is found again by its private note: with another it is not found.",
         "Inventory adjustments only in plans that have them.",
         "500 calls a minute and 10 at once for each company: see [limits].",
     ),

@@ -1,7 +1,7 @@
 """What QuickBooks is to create, from what a transaction means and what it has already. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -38,6 +38,8 @@ class Kind:
     """States in which nothing more is done for the document."""
 
 
+MAX_TRACKING = 31
+"""Characters of an invoice's tracking number."""
 _MONEY = ("CurrencyRef", "GlobalTaxCalculation", "DepartmentRef")
 KINDS: Mapping[str, tuple[Kind, ...]] = {
     "bill": (
@@ -133,8 +135,18 @@ def against(
             line["LinkedTxn"] = [link]
     if kind.makes == "Invoice" and plan.parcels:
         made["ShipDate"] = made["TxnDate"]
-        made["TrackingNum"] = ", ".join(plan.parcels)[:31]
+        made["TrackingNum"] = _tracking(plan.parcels)
     return made
+
+
+def _tracking(parcels: Sequence[str]) -> str:
+    """Return as many tracking numbers as fit, each whole unless it alone is too long."""
+    said = parcels[0][:MAX_TRACKING]
+    for each in parcels[1:]:
+        if len(said) + 2 + len(each) > MAX_TRACKING:
+            break
+        said += f", {each}"
+    return said
 
 
 def open_lines(

@@ -29,6 +29,8 @@ AUTHORIZE = "https://appcenter.intuit.com/connect/oauth2"
 SCOPE = "com.intuit.quickbooks.accounting"
 COUNTED = "counted"
 """The reason of an adjustment that a count makes."""
+AT_ONCE = 25
+"""Items of one query: it travels in the URL, which servers take some 8,000 characters of."""
 LONGEST = timedelta(days=30)
 """How far back a document is looked for whose scan nobody knows the time of."""
 MAX_PAGES = 20
@@ -145,8 +147,10 @@ class QuickBooks:
 
     async def _items(self, goods: Goods, *, tracked: bool = False) -> Items:
         by = self._config.item_by
-        names = ", ".join(quoted(sku) for sku, _ in goods)
-        rows = await self._company.find("Item", f"{by} in ({names})")
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(goods), AT_ONCE):
+            names = ", ".join(quoted(sku) for sku, _ in goods[start : start + AT_ONCE])
+            rows += await self._company.find("Item", f"{by} in ({names})")
         found: dict[str, Mapping[str, Any]] = {}
         for sku, _ in goods:
             same = [row for row in rows if row.get(by) == sku and row.get("Id")]
@@ -199,7 +203,7 @@ def calls(transaction: Transaction, config: Config) -> list[Call]:
     if isinstance(made, Posted | Refused):
         return []
     base = f"{config.url.rstrip('/')}/v3/company/{config.company}"
-    names = ", ".join(quoted(sku) for sku, _ in made.goods)
+    names = ", ".join(quoted(sku) for sku, _ in made.goods[:AT_ONCE])
     look = asking("Item", f"{config.item_by} in ({names})")
     asked = [Call("look up the items", "GET", f"{base}/query?query={look}")]
     lines = ", ".join(f"{each:f} of {sku}" for sku, each in made.goods)

@@ -31,6 +31,7 @@ CAPABILITIES = Capabilities(
         "Bills, invoices and credit notes count in Xero's stock only once they are authorised.",
         "What of an order was billed, invoiced or credited by hand is not looked at.",
         "Orders stay open: a person marks them as billed.",
+        "Tracking numbers of parcels stay in the ledger.",
         "Adjustments are at the item's purchase price, and their document is authorised at once.",
         "A bill's number is the order's and the transaction's id: with another it is not found.",
         "Quantities and prices have four decimal places.",

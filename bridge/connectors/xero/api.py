@@ -17,7 +17,7 @@ from bridge.outcome import Outcome, Refused, TryLater, Unknown
 from contract.envelope import Reason
 
 Collection = Literal["Invoices", "CreditNotes", "PurchaseOrders", "Quotes", "Items", "Organisation"]
-PLACES = (("unitdp", "4"),)
+UNIT_PLACES = (("unitdp", "4"),)
 """Four decimal places of a unit price; without it Xero rounds to two."""
 DAY_SPENT = 3_600.0
 """Seconds until the next try when the day's calls are spent and Xero does not say for how long."""
@@ -44,7 +44,7 @@ class Books:
         answer = await self._login.call(
             "PUT",
             f"{self._url}/{collection}",
-            query=PLACES,
+            query=UNIT_PLACES,
             headers={**self._headers, "Content-Type": "application/json", "Idempotency-Key": key},
             body=body,
             writes=True,

@@ -125,6 +125,9 @@ def _line(line: Mapping[str, Any], quantity: Decimal, plan: Against) -> dict[str
         "UnitAmount": number(price),
         **{name: line[name] for name in _KEPT if line.get(name)},
     }
+    tracking = [_option(each) for each in line.get("Tracking") or () if isinstance(each, dict)]
+    if tracking:
+        made["Tracking"] = tracking
     discount = amount(line.get("DiscountRate"))
     if amount(line.get("DiscountAmount")):
         raise Unfit("contract", f"{plan.order} takes a fixed discount off {sku}: book it by hand")
@@ -133,6 +136,12 @@ def _line(line: Mapping[str, Any], quantity: Decimal, plan: Against) -> dict[str
     if discount:
         made["DiscountRate"] = number(discount)
     return made
+
+
+def _option(tracked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tracking category, as departments and projects are called there."""
+    names = ("TrackingCategoryID", "TrackingOptionID", "Name", "Option")
+    return {name: tracked[name] for name in names if tracked.get(name)}
 
 
 def adjusting(

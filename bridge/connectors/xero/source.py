@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bridge.bookkeeping import left
 from bridge.connector import Found, Stock
-from bridge.connectors.xero.api import PLACES, Books, Collection, amount
+from bridge.connectors.xero.api import UNIT_PLACES, Books, Collection, amount
 from bridge.connectors.xero.bodies import KINDS, NUMBER, Kind, booked, open_lines
 from bridge.connectors.xero.config import Config
 from bridge.connectors.xero.target import login_of
@@ -120,7 +120,7 @@ class XeroSource:
 
 
 def _places(collection: Collection) -> Iterable[tuple[str, str]]:
-    return PLACES if collection in ("Invoices", "CreditNotes", "Items") else ()
+    return UNIT_PLACES if collection in ("Invoices", "CreditNotes", "Items") else ()
 
 
 def _document(

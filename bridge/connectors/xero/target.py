@@ -10,7 +10,7 @@ from yarl import URL
 
 from bridge.bookkeeping import Adjust, Against, Found, Goods, Plan, Unfit, differences, moved, plan
 from bridge.connector import Call, Connector
-from bridge.connectors.xero.api import PLACES, Books, Collection, body_of, quoted
+from bridge.connectors.xero.api import UNIT_PLACES, Books, Collection, body_of, quoted
 from bridge.connectors.xero.bodies import (
     ENDS,
     KINDS,
@@ -85,9 +85,9 @@ class Xero:
     async def _against(self, made: Against, *, again: bool) -> Posted:
         kind = KINDS[made.what]
         if again:
-            booked = await self._booked(kind.makes, kind.type, numbered(made))
-            if booked is not None:
-                return booked
+            found = await self._booked(kind.makes, kind.type, numbered(made))
+            if found is not None:
+                return found
         there = await self._order(made)
         before = await self._before(made)
         body = against(made, there, before, self._today(), self._config)
@@ -101,7 +101,7 @@ class Xero:
         rows: list[dict[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):
             # A page of documents has their lines; without a page Xero leaves them out
-            found = await self._books.rows(kind.makes, [asked, ("page", str(page)), *PLACES])
+            found = await self._books.rows(kind.makes, [asked, ("page", str(page)), *UNIT_PLACES])
             rows += found
             if len(found) < PAGE:
                 return booked(rows, kind, but=made.key).get(made.order, {})
@@ -110,26 +110,26 @@ class Xero:
 
     async def _adjust(self, made: Adjust, *, again: bool) -> Posted:
         if again:
-            booked = await self._booked(*adjusts(made.goods), made.key)
-            if booked is not None:
-                return booked
+            found = await self._booked(*adjusts(made.goods), made.key)
+            if found is not None:
+                return found
         items = await self._items(made.goods)
         return await self._change(made.key, made.day, made.reason, made.goods, items)
 
     async def _count(self, made: Found) -> Posted:
         """Book the difference. It is another once it was booked, so that is always looked for."""
-        booked: dict[str, Posted] = {}
+        done: dict[str, Posted] = {}
         for end, sign in ENDS.items():
             what = adjusts((("", Decimal(sign)),))
             found = await self._booked(*what, made.key + end)
             if found is not None:
-                booked[end] = found
+                done[end] = found
         items = await self._items(made.goods)
         for end, part in split(differences(made.goods, on_hand(items))):
-            if end not in booked:  # what differs after that was moved after it was counted
+            if end not in done:  # what differs after that was moved after it was counted
                 key = made.key + end
-                booked[end] = await self._change(key, made.day, COUNTED, part, items)
-        return next((booked[end] for end in ENDS if end in booked), Posted(""))
+                done[end] = await self._change(key, made.day, COUNTED, part, items)
+        return next((done[end] for end in ENDS if end in done), Posted(""))
 
     async def _change(
         self, key: str, day: date | None, reason: str, goods: Goods, items: Items
@@ -158,7 +158,9 @@ class Xero:
     async def _items(self, goods: Goods) -> Items:
         found: dict[str, Mapping[str, Any]] = {}
         for sku, _ in goods:
-            rows = await self._books.rows("Items", [("where", f"Code=={quoted(sku)}"), *PLACES])
+            rows = await self._books.rows(
+                "Items", [("where", f"Code=={quoted(sku)}"), *UNIT_PLACES]
+            )
             rows = [row for row in rows if row.get("Code") == sku]
             if not rows:
                 raise Unfit("unknown_sku", f"Xero has no item {sku}")
@@ -194,7 +196,7 @@ def _searching(made: Against) -> tuple[list[tuple[str, str]], str]:
             return [], made.order
         case "invoice":
             return [("QuoteNumber", made.order)], ""
-    return [("where", f"InvoiceNumber=={quoted(made.order)}"), ("page", "1"), *PLACES], ""
+    return [("where", f"InvoiceNumber=={quoted(made.order)}"), ("page", "1"), *UNIT_PLACES], ""
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -247,12 +249,13 @@ def consent(config: Config) -> Consent | None:
 
     async def tell(login: Login, reply: Mapping[str, str]) -> list[str]:
         answer = await login.call("GET", connections, writes=False)
-        said = answer.json() if answer.ok else []
-        return [
-            f'tenant = "{row.get("tenantId")}"  # {row.get("tenantName")}'
-            for row in said
-            if isinstance(row, dict)
-        ]
+        try:
+            rows = answer.json() if answer.ok else None
+        except ValueError:
+            rows = None
+        if not isinstance(rows, list):
+            return [f"Xero does not say which organisations: {answer.status}"]
+        return [f'tenant = "{row.get("tenantId")}"  # {row.get("tenantName")}' for row in rows]
 
     return Consent(config.app, AUTHORIZE, config.scope, config.tokens_file, tell)
 

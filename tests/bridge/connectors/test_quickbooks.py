@@ -15,6 +15,7 @@ from bridge.bookkeeping import Against, Unfit
 from bridge.connectors.quickbooks import (
     CAPABILITIES,
     Config,
+    bodies,
     calls,
     connect,
     document,
@@ -265,11 +266,10 @@ def test_an_invoice_says_how_the_goods_went(tmp_path: Path) -> None:
     vendor = company()
     vendor.item("BOLT-8")
     there = vendor.has("Estimate", "E", {"BOLT-8": ("5", "1")})
-    parcels = tuple(Package(tracking=f"1Z{n:014}") for n in range(3))
+    parcels = (Package(tracking="1Z00000000000000"), Package(tracking="1Z00000000000001"))
     event = Shipment(packages=parcels, lines=(goods(),), documents=named("so", "E"))
     invoice = made(event, there, vendor, tmp_path)
-    assert invoice["TrackingNum"].startswith("1Z00000000000000, 1Z")
-    assert len(invoice["TrackingNum"]) <= 31
+    assert invoice["TrackingNum"] == "1Z00000000000000"
     assert invoice["ShipDate"] == invoice["TxnDate"]
     assert "LinkedTxn" not in invoice
 
@@ -479,6 +479,28 @@ async def test_an_estimate_is_sent_in_parts_and_no_more_than_all(tmp_path: Path)
         outcomes = [await connector.deliver(each, again=False) for each in made_]
     assert isinstance(outcomes[0], Posted)
     assert isinstance(outcomes[1], Refused)
+
+
+@pytest.mark.parametrize(
+    ("parcels", "said"),
+    [(("A1", "B2"), "A1, B2"), (("A" * 40, "B"), "A" * 31), (("A" * 20, "B" * 9, "C"),
+      f"{'A' * 20}, {'B' * 9}")],
+)  # fmt: skip
+def test_as_many_tracking_numbers_as_fit_are_said(parcels: tuple[str, ...], said: str) -> None:
+    assert bodies._tracking(parcels) == said
+
+
+async def test_many_items_are_looked_up_some_at_a_time(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (vendor, config):
+        skus = [f"S-{n:03}" for n in range(60)]
+        for sku in skus:
+            vendor.item(sku)
+        event = Adjustment(
+            lines=tuple(goods(sku) for sku in skus), direction="increase", reason="found"
+        )
+        assert isinstance(await delivered(config, event), Posted)
+        assert sum("query?" in each.path for each in vendor.seen) == 3
+        assert all(vendor.on_hand()[sku] == 2 for sku in skus)
 
 
 async def test_a_count_of_several_items_is_one_document(tmp_path: Path) -> None:

@@ -219,6 +219,8 @@ def made(event: Event, there: dict[str, Any], tmp_path: Path, **more: Any) -> di
 def test_a_bill_has_prices_accounts_and_taxes_of_its_order(tmp_path: Path) -> None:
     there = organisation().has("PurchaseOrders", "P", {"BOLT-8": ("5", "1.2345")})
     there["LineItems"][0]["TaxType"] = "INPUT2"
+    region = {"Name": "Region", "Option": "North", "TrackingCategoryID": "7", "Options": []}
+    there["LineItems"][0]["Tracking"] = [region]
     bill = made(Receipt(lines=(goods(),), documents=named("po", "P")), there, tmp_path)
     [row] = bill["LineItems"]
     assert row == {
@@ -228,6 +230,7 @@ def test_a_bill_has_prices_accounts_and_taxes_of_its_order(tmp_path: Path) -> No
         "UnitAmount": 1.2345,
         "AccountCode": "630",
         "TaxType": "INPUT2",
+        "Tracking": [{"Name": "Region", "Option": "North", "TrackingCategoryID": "7"}],
     }
     assert (bill["Type"], bill["Status"], bill["CurrencyCode"]) == ("ACCPAY", "AUTHORISED", "NZD")
     assert date.fromisoformat(bill["DueDate"]) - date.fromisoformat(bill["Date"]) == timedelta(20)
