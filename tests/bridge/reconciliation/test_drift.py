@@ -158,6 +158,16 @@ def test_what_is_under_way_waits_for_the_next_reading() -> None:
     assert (difference.ours, difference.theirs) == (Decimal(15), Decimal(16))
 
 
+def test_what_is_booked_while_stock_is_read_may_not_be_in_it() -> None:
+    key = KEYS[0]
+    first, second = Span(at(0), at(1)), Span(at(10), at(12))
+    levels = {key: Level(Decimal(10), first)}
+    meanwhile = Move(at(10.5), at(11), {key: Decimal(5)})
+    for shown in (10, 15):
+        rolled = roll(levels, first, {key: Decimal(shown)}, second, [meanwhile])
+        assert (rolled.judged, rolled.levels) == (frozenset(), levels)
+
+
 def test_levels_that_are_none_and_should_be_none_are_not_kept() -> None:
     key = KEYS[0]
     first, second = Span(at(0), at(1)), Span(at(10), at(11))
