@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check chaos fleet fuzz kills mutants power prove-tryton prove-lambda-erp rehearse wear worlds format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check bench-ledger chaos fleet fuzz kills mutants power prove-tryton prove-lambda-erp rehearse wear worlds format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -26,6 +26,7 @@ help:
 	@echo "make wear    bytes and flushes a scan costs the disk, beside a floor"
 	@echo "make fleet   200 gateways come back to a broker, in real time"
 	@echo "make fuzz    spoilt input for every parser: INPUTS=n FUZZ='--family NAME'"
+	@echo "make bench-ledger  how fast the bridge takes in, on SQLite and PostgreSQL"
 	@echo "make bench-check   fails where the gateway became slower than the baseline"
 	@echo "make setup   only make .venv with everything a developer needs"
 
@@ -62,6 +63,9 @@ schemas: $(VENV)/.dev
 
 bench: $(VENV)/.dev mosquitto
 	$(BIN)/python -m tests.bench $(if $(PEERS),--peers) $(BENCH)
+
+bench-ledger: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.ledger $(BENCH)
 
 bench-check: $(VENV)/.dev mosquitto
 	$(BIN)/python -m tests.bench --baseline tests/bench/baseline.json $(BENCH)

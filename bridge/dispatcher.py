@@ -104,6 +104,19 @@ class _Prepared:
     mapping: str | None
 
     @property
+    def withheld(self) -> Refused | TryLater | None:
+        """Why the connector does not get it.
+
+        What the ERP may have is not refused: only the ERP can say, and it is asked once what speaks
+        against it is mended. A retry of what was refused would not ask.
+        """
+        if not isinstance(self.given, Refused):
+            return None
+        if self.attempt.again:
+            return TryLater(f"it may be booked, but now: {self.given.text}")
+        return self.given
+
+    @property
     def translated(self) -> Transaction | None:
         """What the connector is given, where that is not what the ledger holds."""
         if isinstance(self.given, Refused) or self.given is self.attempt.transaction:
@@ -143,6 +156,8 @@ class Dispatcher:
         self._clock = clock or Clock()
         self._stuck_after = stuck_after
         self._terms = terms or Terms()
+        self._tables = self._terms.translation()
+        """Those of this turn: what is grouped by one version is delivered by the same."""
         self._claim = Claim(self._terms.name, str(uuid.uuid4()))
         self.gate = Gate(self._terms)
         """Whether the target may be called now."""
@@ -234,6 +249,7 @@ class Dispatcher:
         while True:
             now = self._clock.monotonic()
             await self._look_around(connector, now)
+            self._tables = self._terms.translation()
             opens = self.gate.opens_at(now, self._clock.utc())
             self._metrics.set("breaker_open", self.gate.breaker.state(now) == "open")
             batch = await self._choose(connector, now) if opens <= now else []
@@ -356,7 +372,7 @@ class Dispatcher:
         return []
 
     def _key(self, connector: GroupConnector, transaction: Transaction) -> str | None:
-        given = self._terms.translation().apply(transaction)
+        given = self._tables.apply(transaction)
         return None if isinstance(given, Refused) else connector.group_key(given)
 
     async def _round(self, connector: Connector, batch: list[int]) -> None:
@@ -391,9 +407,7 @@ class Dispatcher:
         calls: int,
     ) -> None:
         coming = iter(outcomes)
-        fates = [
-            (one, one.given if isinstance(one.given, Refused) else next(coming)) for one in prepared
-        ]
+        fates = [(one, one.withheld or next(coming)) for one in prepared]
         due = self._due(fates)
         results = [
             self._result(one, outcome, due, notes if place == 0 else ())
@@ -423,7 +437,7 @@ class Dispatcher:
         against = None if self._terms.check is None else await self._terms.check(attempt)
         if against is not None:
             return _Prepared(attempt, against, None)
-        tables = self._terms.translation()
+        tables = self._tables
         return _Prepared(attempt, tables.apply(transaction), tables.version or None)
 
     def _paid(self, calls: int, now: float) -> None:
@@ -504,7 +518,7 @@ class Dispatcher:
         return bool(plans)
 
     def _planned(self, attempt: Attempt) -> Planned:
-        tables = self._terms.translation()
+        tables = self._tables
         given = tables.apply(attempt.transaction)
         version = tables.version or None
         if isinstance(given, Refused) or self._terms.plan is None:

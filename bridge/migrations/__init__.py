@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.database import Database, DatabaseUnfit
@@ -65,7 +65,14 @@ def _heads(connection: Connection) -> tuple[Any, ...]:
     return MigrationContext.configure(connection).get_current_heads()
 
 
+_LOCK = 0x5CA9905E
+"""Of bridges that bring the schema of one PostgreSQL up to date: any number, but our own."""
+
+
 def _upgrade(connection: Connection, config: Config) -> None:
+    if connection.dialect.name == "postgresql":
+        # Bridges that start together on a new database would make the same tables.
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

@@ -1,6 +1,9 @@
 """Ledger and books on a real PostgreSQL; needs `scanpost[postgresql]` and a server's programs."""
 
 import asyncio
+import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -61,6 +64,38 @@ def _difference(connection: Connection) -> list[object]:
 
 
 async def test_the_migrations_make_exactly_the_schema(url: str) -> None:
+    async with open_ledger(url) as ledger, ledger._database.read() as connection:
+        assert await connection.run_sync(_difference) == []
+
+
+START = """
+import asyncio, sys
+from bridge.ledger import open_ledger
+
+async def start():
+    async with open_ledger(sys.argv[1]):
+        pass
+
+sys.stdin.readline()
+asyncio.run(start())
+"""
+
+
+async def test_bridges_that_start_together_make_one_ledger(url: str) -> None:
+    bridges = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", START, url, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    try:
+        async with asyncio.timeout(60):
+            ended = await asyncio.gather(*(each.communicate(b"go\n") for each in bridges))
+    finally:
+        for each in bridges:
+            with contextlib.suppress(ProcessLookupError):
+                each.kill()
+    assert [each.returncode for each in bridges] == [0, 0, 0], ended
     async with open_ledger(url) as ledger, ledger._database.read() as connection:
         assert await connection.run_sync(_difference) == []
 
