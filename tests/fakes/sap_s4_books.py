@@ -163,6 +163,8 @@ class Books:
         if any(item.get("picked") != item["ActualDeliveryQuantity"] for item in items):
             raise Failed(400, ("VL/609", f"Delivery {name} has not been picked completely"))
         for item in items:
+            if item.get("IsNotGoodsMovementsRelevant"):
+                continue
             place = (item["Material"], item["Plant"], item["StorageLocation"], item["Batch"])
             self._move(place, sign * Decimal(item["ActualDeliveryQuantity"]))
         header.update(OverallGoodsMovementStatus="C", etag=self._etag())
@@ -206,12 +208,12 @@ class Books:
             "MaterialDocument": number,
             "MaterialDocumentYear": year,
             "MaterialDocumentHeaderText": head.get("MaterialDocumentHeaderText", ""),
-            "ReferenceDocument": head.get("ReferenceDocument", ""),
+            "ReferenceDocument": head.get("ReferenceDocument", "").upper(),
             "CreationDate": now(),
             "to_MaterialDocumentItem": rows,
         }
         self.tables[MATERIAL, "A_MaterialDocumentHeader"].append(made)
-        slip = made["ReferenceDocument"]
+        slip = head.get("ReferenceDocument", "")
         self.effects[f"{made['MaterialDocumentHeaderText']} {slip}".strip()] += 1
         return made
 

@@ -131,7 +131,7 @@ def quantities(plan: Delivery, items: list[dict[str, Any]]) -> tuple[Change, ...
     if not plan.goods:
         return ()
     way = WAYS[plan.way]
-    left = list(items)
+    left = [row for row in items if not row.get("IsNotGoodsMovementsRelevant")]
     changes: list[Change] = []
     for goods in plan.goods:
         fitting = [row for row in left if _fits(goods, row)]

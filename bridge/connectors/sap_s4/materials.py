@@ -1,8 +1,9 @@
 """Material documents: looked for, made, cancelled.
 
 A document is whole or absent. Its header text is the transaction's reference; where a transaction
-makes two documents, the reference document tells them apart. Nothing is made before it was looked
-for, which is once as long as nobody else makes documents with these references.
+makes two documents, the end of the reference document tells them apart. What else stands there is
+for people, and SAP writes it in capitals: a single document is known by its header text. Nothing is
+made before it was looked for, which is once as long as nobody else uses these references.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from bridge.connectors.sap_s4.odata import (
     text,
     written,
 )
-from bridge.connectors.sap_s4.plan import Cancellation, Posting, Postings, body
+from bridge.connectors.sap_s4.plan import Cancellation, Posting, Postings, body, step_of
 from bridge.connectors.sap_s4.reference import request_id
 from bridge.outcome import Outcome, Posted, Refused, Unknown
 
@@ -56,15 +57,19 @@ async def post(sap: OData, plan: Postings, day: str, created: datetime) -> Outco
         day: the posting date.
         created: when the transaction was made, aware.
     """
-    there = {each.slip: each for each in await found(sap, plan.documents[0].text)}
+    several = len(plan.documents) > 1
+    there: dict[str, Made] = {}
+    for each in await found(sap, plan.documents[0].text):
+        there.setdefault(step_of(each.slip) if several else "", each)
     names: list[str] = []
     for posting in plan.documents:
-        made = there.get(posting.slip)
+        step = step_of(posting.slip) if several else ""
+        made = there.get(step)
         if made is None:
             items = await order_items(sap, posting)
             if isinstance(items, Refused):
                 return items
-            once = Once(request_id(posting.text, posting.slip), created)
+            once = Once(request_id(posting.text, step), created)
             said = await sap.create(
                 MATERIALS, HEADERS, written(body(posting, day, items)), once=once
             )

@@ -39,7 +39,7 @@ class Posting:
     text: str
     """The transaction's reference, in the header text."""
     slip: str
-    """The number on the paper, in the reference document; tells one posting from its sibling."""
+    """The number on the paper, in the reference document; see `step_of`."""
     movement: str
     rows: tuple[Goods, ...]
     common: tuple[tuple[str, str], ...]
@@ -222,6 +222,15 @@ def _found(event: Count, text: str, config: Config) -> Plan | Refused:
 def _postings(*documents: Posting) -> Postings | Posted:
     found = tuple(each for each in documents if each.rows)
     return Postings(found) if found else Posted("")
+
+
+def step_of(slip: str) -> str:
+    """Return which posting of a transaction it is that has this reference document.
+
+    >>> step_of("1000001/2")
+    '2'
+    """
+    return slip.rpartition("/")[2]
 
 
 def _place(place: str | None, config: Config) -> tuple[tuple[str, str], ...]:

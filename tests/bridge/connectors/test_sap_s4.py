@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bridge.connector import Call
-from bridge.connectors.sap_s4 import CAPABILITIES, Config, calls, document, goods, odata, reference
+from bridge.connectors.sap_s4 import (
+    CAPABILITIES,
+    Config,
+    calls,
+    document,
+    goods,
+    odata,
+    reference,
+)
+from bridge.connectors.sap_s4 import plan as plans
 from bridge.connectors.sap_s4.plan import Counted, Delivery, Posting, Postings, body
 from bridge.outcome import Posted, Refused
 from contract.transactions import (
@@ -424,7 +433,7 @@ def test_the_day_it_is_booked_on_is_that_of_the_scan_where_the_clock_was_right()
 
 
 def test_what_the_docstrings_show_is_true() -> None:
-    for module in (goods, odata, reference):
+    for module in (goods, odata, plans, reference):
         found = doctest.testmod(module)
         assert found.attempted
         assert not found.failed

@@ -16,6 +16,7 @@ from contract.transactions import (
     Adjustment,
     Assembly,
     Event,
+    Transfer,
 )
 from tests.bridge.connectors.sap_s4_house import (
     FULL,
@@ -345,6 +346,26 @@ async def test_an_assembly_of_which_sap_took_the_half_is_carried_on(
     assert isinstance(outcome, Posted)
     assert outcome.document.count("/2026") == 2
     assert on_hand(system) == {"BOLT-8 at 1010/0001": -2, "KIT at 1010/0001": 1}
+
+
+async def test_a_document_is_known_whatever_stands_on_its_slip(
+    system: System, tmp_path: Path
+) -> None:
+    """SAP writes it in capitals, and a person may have put the number right since."""
+    slips = ("move/7a", "move/8b", "")
+    events = [
+        Transfer(
+            lines=lines(),
+            from_location="DOCK",
+            to_location="A-01",
+            documents=of("transfer", slip) if slip else (),
+        )
+        for slip in slips
+    ]
+    first, *others = await deliver(system, tmp_path, *(transaction(1, each) for each in events))
+    assert isinstance(first, Posted)
+    assert others == [first, first]
+    assert len(system.effects) == 1
 
 
 async def test_a_quote_in_a_batch_is_a_batch(system: System, tmp_path: Path) -> None:

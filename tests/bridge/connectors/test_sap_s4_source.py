@@ -28,7 +28,7 @@ from tests.bridge.connectors.sap_s4_house import (
 from tests.bridge.connectors.suite import transaction
 from tests.bridge.streams import lines, name
 from tests.fakes.sap_s4 import System
-from tests.fakes.sap_s4_books import INBOUND, PRODUCTS
+from tests.fakes.sap_s4_books import INBOUND, OUTBOUND, PRODUCTS
 from tests.fakes.sap_s4_books import ORDERS as ORDER_SERVICE
 
 GTIN = "04012345678901"
@@ -83,7 +83,7 @@ async def test_materials_of_the_plant_are_items_with_their_gtins(
 
 async def test_open_orders_and_deliveries_are_documents(system: System, tmp_path: Path) -> None:
     for header in ("A_InbDeliveryHeader", "A_OutbDeliveryHeader"):
-        service = INBOUND if "Inb" in header else "API_OUTBOUND_DELIVERY_SRV"
+        service = INBOUND if "Inb" in header else OUTBOUND
         del system.tables[service, header][2:]
         system.tables[service, header][1]["OverallGoodsMovementStatus"] = "C"
     done, odd, _ = system.tables[ORDER_SERVICE, "A_PurchaseOrder"]
@@ -127,6 +127,7 @@ async def test_what_carries_a_reference_is_found_with_its_state(
         Shipment(packages=PARCEL, documents=of("so", "80000001")),
         Count(lines=lines(quantity="9"), location="STORE"),
     )
+    system.find(OUTBOUND, "80000001")["CreationDate"] = datetime(2020, 1, 1, tzinfo=UTC)
     given = [transaction(seq, event) for seq, event in enumerate(events, start=1)]
     outcomes = await deliver(system, tmp_path, *given)
     half = transaction(6, Count(lines=lines(quantity="9"), location="STORE"))

@@ -142,6 +142,14 @@ async def test_a_delivery_in_another_unit_or_of_one_material_twice_is_refused(
     assert on_hand(system) == {"BOLT-8 at 1010/0001": -9}
 
 
+async def test_an_item_that_moves_no_goods_is_passed_over(system: System, tmp_path: Path) -> None:
+    text = system.delivery(OUTBOUND, "92", "BOLT-8", "ASSEMBLY-MANUAL")["to_DeliveryDocumentItem"]
+    text[1]["IsNotGoodsMovementsRelevant"] = "X"
+    [outcome] = await deliver(system, tmp_path, transaction(1, shipment(*lines(), number="92")))
+    assert isinstance(outcome, Posted)
+    assert text[1]["ActualDeliveryQuantity"] == "100"
+
+
 async def test_a_delivery_that_is_not_there_is_refused(system: System, tmp_path: Path) -> None:
     [outcome] = await deliver(system, tmp_path, transaction(1, shipment(number="404")))
     refused(outcome, "unknown_document", "404")
