@@ -83,7 +83,7 @@ async def state(ledger: Ledger, config: Config) -> State:
         standing=await ledger.standing(),
         queues=await ledger.queues(modes),
         calls_today=await ledger.calls_on(
-            config.terms().name, datetime.now(UTC).date().isoformat()
+            config.target.connector, datetime.now(UTC).date().isoformat()
         ),
         per_day=config.limits.per_day,
     )

@@ -38,7 +38,6 @@ def _wanted(house: House, visit: Visit, asked: dict[str, str]) -> Wanted:
     state = asked["state"]
     if state and state not in get_args(State):
         raise Unfit(f"there is no state {state}")
-    zone = house.config.terms().opening.zone
     text = asked["text"]
     identified = unique(text)
     number = text.removeprefix("#") if text.startswith("#") else ""
@@ -51,8 +50,8 @@ def _wanted(house: House, visit: Visit, asked: dict[str, str]) -> Wanted:
         type=asked["type"],
         state=cast("State", state) if state else None,
         code=asked["code"],
-        since=visit.time("since", zone),
-        until=visit.time("until", zone),
+        since=visit.time("since", house.zone),
+        until=visit.time("until", house.zone),
     )
 
 

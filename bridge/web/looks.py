@@ -7,6 +7,7 @@ be seen, or would turn the reading order of what follows, is written out.
 ('A⟨GS⟩B⟨CR⟩\n', '⟨U+202E⟩gnp')
 """
 
+import functools
 import json
 import re
 from datetime import datetime, tzinfo
@@ -44,6 +45,7 @@ def _written(found: re.Match[str]) -> str:
     return f"⟨{_NAMES[code]}⟩" if code < len(_NAMES) else f"⟨U+{code:04X}⟩"
 
 
+@functools.cache
 def environment(zone: tzinfo) -> jinja2.Environment:
     """Return the templates of this folder, for times as the office reads them."""
     made = jinja2.Environment(

@@ -1,5 +1,6 @@
 """The first page: what is wrong, what is in line, how the target is, who was heard."""
 
+import functools
 import heapq
 from dataclasses import asdict
 
@@ -45,7 +46,7 @@ async def overview(house: House, _visit: Visit) -> Answer:
 def _target(house: House) -> dict[str, object]:
     gate = house.dispatcher.gate
     return {
-        "capabilities": registry.load(house.config.target.connector).CAPABILITIES,
+        "evidence": _evidence(house.config.target.connector),
         "open": house.dispatcher.connector is not None,
         "stands_by": house.dispatcher.stands_by,
         "breaker": gate.breaker.state(house.now()),
@@ -53,6 +54,12 @@ def _target(house: House) -> dict[str, object]:
         "said": gate.said,
         "broker": house.consumer.connected,
     }
+
+
+@functools.cache
+def _evidence(connector: str) -> str:
+    """Return how far a connector is proven. To load one asks every package that is installed."""
+    return registry.load(connector).CAPABILITIES.evidence
 
 
 async def forgive(house: House, visit: Visit) -> Answer:

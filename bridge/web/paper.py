@@ -26,8 +26,8 @@ class Paper:
     def __init__(self, house: House) -> None:
         folder = importlib.resources.files("bridge.web") / "static"
         self._files = {name: (folder / name).read_bytes() for name in _FILES}
-        self._templates = environment(house.config.terms().opening.zone)
-        self._templates.globals |= {
+        self._templates = environment(house.zone)
+        self._always = {
             "MENU": MENU,
             "site": house.config.site,
             "bridge": house.config.name,
@@ -71,7 +71,7 @@ class Paper:
         }
         template = self._templates.get_template(shown.template)
         return web.Response(
-            text=template.render(values | dict(shown.values)),
+            text=template.render(self._always | values | dict(shown.values)),
             content_type="text/html",
             status=shown.status,
             headers={"Cache-Control": "no-store"},

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Literal
 from uuid import UUID
 
 from multidict import MultiDict, MultiMapping
 
+from bridge.conditions import opening
 from bridge.config import Config
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
@@ -48,6 +49,11 @@ class House:
     figures: Figures = field(default_factory=Figures)
     reporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a report is drawn up: it reads much, of the ledger and of the ERP."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The office's time."""
+        return opening(self.config.schedule, self.config.calendar).zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class Visit:
             raise Unfit("say why: it is kept in the audit trail")
         return why
 
-    def time(self, name: str, zone: Any) -> datetime | None:
+    def time(self, name: str, zone: tzinfo) -> datetime | None:
         """Return a time of the query, in the office's zone where it names none."""
         text = self.asked(name)
         if not text:

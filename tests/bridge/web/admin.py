@@ -103,6 +103,21 @@ class Site:
             yield one
 
 
+_blank: list[bytes] = []
+"""A ledger with nothing in it, made once: to migrate one takes longer than most tests."""
+
+
+async def _begun(folder: Path) -> None:
+    file = folder / "ledger.db"
+    if not _blank:
+        made = folder / "blank.db"
+        async with open_ledger(f"sqlite+aiosqlite:///{made}"):
+            pass
+        _blank.append(made.read_bytes())
+    if not file.exists():
+        file.write_bytes(_blank[0])
+
+
 @contextlib.asynccontextmanager
 async def site(
     folder: Path,
@@ -113,6 +128,7 @@ async def site(
 ) -> AsyncIterator[Site]:
     """Serve the page of a bridge that is not running: nothing changes but by what a test does."""
     config = configured(folder, more)
+    await _begun(folder)
     clock, metrics, target = Clock(), Metrics(), target or ScriptedTarget()
     async with open_ledger(config.ledger.full_url, clock) as ledger:
         consumer = Consumer(ledger, Broker(), site="north", name="1", metrics=metrics)
