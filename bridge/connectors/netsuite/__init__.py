@@ -15,8 +15,9 @@ tokens live an hour, and nothing that NetSuite keeps can be used to log in. Toke
 authentication would be two secrets that live for ever. The integration's role needs REST web
 services, SuiteAnalytics Workbook (for SuiteQL) and the records above.
 
-Two things want a look in a sandbox: what an account pre-fills into the inventory detail of a
-receipt, and what its mandatory fields and scripts make of records that come in this way.
+Three things want a look in a sandbox: that an order's line is the one `orderLine` names, what an
+account pre-fills into the inventory detail of a receipt, and what its mandatory fields and scripts
+make of records that come in this way.
 
 Source: NetSuite help, "SuiteTalk REST Web Services API Guide" and "OAuth 2.0"; its REST API Browser
 for names of fields. Never run against NetSuite.

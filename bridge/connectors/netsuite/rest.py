@@ -21,12 +21,8 @@ WRITING = {
     # Else a field that is misspelt, or that the account does not have, is left out in silence
     "X-NetSuite-PropertyNameValidation": "Error",
 }
-_LATER = {
-    *("CONCURRENCY_LIMIT_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED"),
-    *("RCRD_HAS_BEEN_CHANGED", "RECORD_HAS_BEEN_CHANGED"),
-}
+_LATER = {"CONCURRENCY_LIMIT_EXCEEDED", "SSS_REQUEST_LIMIT_EXCEEDED", "RCRD_HAS_BEEN_CHANGED"}
 """Too much at once, or the order was changed in between: nothing was done."""
-_RIGHTS = {"INSUFFICIENT_PERMISSION", "FEATURE_DISABLED"}
 _CLOSED = re.compile(r"period\b.*\b(closed|locked)|(closed|locked)\b.*\bperiod", re.IGNORECASE)
 _DETAIL = re.compile(r"inventory detail|serial/lot|lot number|serial number", re.IGNORECASE)
 
@@ -128,7 +124,7 @@ def _verdict(answer: Answer, *, writes: bool) -> Outcome:
     why = f"NetSuite: {code} {' '.join(words.split())}"[:MAX_TEXT]
     if code in _LATER:
         return TryLater(why, answer.retry_after)
-    if code in _RIGHTS or answer.status == 403:
+    if code == "INSUFFICIENT_PERMISSION" or answer.status == 403:
         return TryLater(why, SETTING_WRONG)
     if answer.status == 400 and writes and code:
         if _CLOSED.search(words):

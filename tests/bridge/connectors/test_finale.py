@@ -102,7 +102,7 @@ def finale_clerk(given: Iterable[Transaction]) -> dict[str, int]:
 class TestOfFinale(ConnectorSuite):
     name = "finale"
     secrets = (KEY, SECRET, b64encode(f"{KEY}:{SECRET}".encode()).decode())
-    many = 36
+    many = 30
 
     def config(self, url: str, folder: Path) -> Config:
         return config_of(url, folder)

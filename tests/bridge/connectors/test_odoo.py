@@ -108,7 +108,7 @@ def odoo_clerk(given: Iterable[Transaction]) -> dict[str, Decimal]:
 class TestOfOdoo(ConnectorSuite):
     name = "odoo"
     secrets = (KEY,)
-    many = 40
+    many = 30
 
     def config(self, url: str, folder: Path) -> Config:
         return config_of(url, folder)
