@@ -7,6 +7,7 @@ the delivery as `Stopped`, with the outcome that fits: nothing was sent, or nobo
 'POST /?key=[secret] {"pin": "[secret]"}'
 """
 
+import functools
 import json
 import re
 import ssl
@@ -72,10 +73,18 @@ class HttpSettings(BaseModel):
 
     def tls(self) -> ssl.SSLContext:
         """Return what TLS is to check and to show. Raises OSError for files that do not fit."""
+        if self.ca_file is None and self.cert_file is None:
+            return _trusting_the_system()
         context = ssl.create_default_context(cafile=self.ca_file)
         if self.cert_file is not None:
             context.load_cert_chain(self.cert_file, self.key_file)
         return context
+
+
+@functools.cache
+def _trusting_the_system() -> ssl.SSLContext:
+    # To read all the authorities there are takes 20 ms, and they are the same for all targets
+    return ssl.create_default_context()
 
 
 class Stopped(Exception):

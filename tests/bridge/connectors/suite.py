@@ -27,6 +27,7 @@ kind of event only. `python -m bridge.table --write` then brings the table of co
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
 import random
@@ -165,7 +166,7 @@ class ConnectorSuite(ABC):
 
     @property
     def module(self) -> Any:
-        return registry.load(self.name)
+        return _load(self.name)
 
     @property
     def books(self) -> list[str]:
@@ -398,6 +399,8 @@ class ConnectorSuite(ABC):
 
 
 _NONE = Vendor.refused_with_200
+_load = functools.cache(registry.load)
+"""To look for entry points takes 3 ms each time, and the suite asks hundreds of times."""
 
 
 def _hurried(config: BaseModel) -> BaseModel:
