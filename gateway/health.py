@@ -3,8 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -69,6 +69,8 @@ class Snapshot:
     """The stream that ended here last, until a person has seen that."""
     reference: CopyState = field(default_factory=CopyState)
     """The copy of what the ERP knows."""
+    raised: Mapping[str, str] = field(default_factory=dict)
+    """Alerts that were raised when it was looked at last, and since when: ISO 8601, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Alert:
     severity: Literal["warning", "critical"]
     text: str
     todo: str
+    since: str | None = None
+    """When it was first seen since the start: ISO 8601, UTC, by this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +241,7 @@ RULES = (
 def alerts(snapshot: Snapshot) -> list[Alert]:
     """Return what a person should know, worst first."""
     found = [
-        Alert(rule.code, rule.severity, text, rule.todo)
+        Alert(rule.code, rule.severity, text, rule.todo, snapshot.raised.get(rule.code))
         for rule in RULES
         if (text := rule.says(snapshot))
     ]
@@ -266,6 +270,7 @@ class Health:
         self._disk = disk
         self._started = clock.monotonic()
         self._oldest: tuple[int, float] = (0, 0.0)
+        self._raised: dict[str, str] = {}
         self.supervisors: Sequence[Supervisor] = ()
         self.benches: Sequence[Bench] = ()
         self.reference: Subscription | None = None
@@ -295,7 +300,7 @@ class Health:
         """Return how things are."""
         standing = self._outbox.standing
         disk = os.statvfs(self._disk)
-        return Snapshot(
+        now = Snapshot(
             site=self._topics.site,
             gateway=self._topics.gateway,
             version=self._version,
@@ -322,6 +327,9 @@ class Health:
             ended=self._outbox.unseen,
             reference=self.reference.state if self.reference else CopyState(),
         )
+        said = self._clock.utc().isoformat(timespec="seconds")
+        self._raised = {each.code: self._raised.get(each.code, said) for each in alerts(now)}
+        return replace(now, raised=self._raised)
 
     def _days(self, free: int) -> float:
         uptime = self._clock.monotonic() - self._started

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.health import Snapshot
+from gateway.health import RULES, Snapshot
 
 Samples = Iterable[tuple[dict[str, str], float]]
 
@@ -155,6 +155,13 @@ TABLE = (
         "How often a device was opened; a loose cable shows here.",
         lambda s: [({"device": each.id}, each.opened) for each in s.devices],
         ("device",),
+    ),
+    _Row(
+        "scanpost_gateway_alert",
+        GaugeMetricFamily,
+        "1 while the alert is raised; its topic and the page say what to do.",
+        lambda s: [({"code": rule.code}, rule.code in s.raised) for rule in RULES],
+        ("code",),
     ),
 )
 

@@ -110,7 +110,7 @@ def live_weight(bench: Bench) -> dict[str, Any] | None:
     }
 
 
-def alert(each: Alert, words: Catalogue) -> dict[str, str]:
+def alert(each: Alert, words: Catalogue) -> dict[str, str | None]:
     """Return an alert, with a `short` form for whoever works at the station."""
     short = _ALERTS.get(each.code)
     return {**asdict(each), "short": translate(short, words) if short else each.text}

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -302,6 +303,10 @@ async def test_health_is_what_a_person_should_look_at(site: Site) -> None:
     assert alert["code"] == "device"
     assert alert["text"] == "not working: scanner-1 (/dev/ttyACM0 is not there)"
     assert alert["todo"]
+    since = alert["since"]
+    assert datetime.fromisoformat(since).tzinfo is not None
+    [again] = (await site.json("/healthz"))["alerts"]
+    assert again["since"] == since, "it is the same alert"
 
 
 async def test_health_is_503_when_something_is_critical(site: Site) -> None:
@@ -313,6 +318,7 @@ async def test_health_is_503_when_something_is_critical(site: Site) -> None:
 
 
 async def test_metrics_are_read_by_prometheus(site: Site) -> None:
+    site.rig.clock.synchronised = lambda: False  # type: ignore[method-assign]
     await site.rig.scan("PO:1", EAN, EAN, "what is this")
     response = await site.get("/metrics")
     assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -328,6 +334,8 @@ async def test_metrics_are_read_by_prometheus(site: Site) -> None:
     assert values["scanpost_gateway_signals_total", ("kind", "ok")] == 3
     assert values["scanpost_gateway_signals_total", ("kind", "not_ok")] == 1
     assert values["scanpost_gateway_device_open", ("device", "scale-1")] == 1
+    assert values["scanpost_gateway_alert", ("code", "clock")] == 1
+    assert values["scanpost_gateway_alert", ("code", "session-taken-over")] == 0
 
 
 async def test_the_age_of_the_oldest_row_grows_until_it_is_booked(site: Site) -> None:
