@@ -1,10 +1,10 @@
 """The first page: what is wrong, what is in line, how the target is, who was heard."""
 
-import functools
 import heapq
 from dataclasses import asdict
 
-from bridge import desk, registry
+from bridge import desk
+from bridge.reconciliation import latest
 from bridge.web.figures import DAYS, told
 from bridge.web.visit import Answer, House, Moved, NotFound, Shown, Visit, unique
 
@@ -36,6 +36,7 @@ async def overview(house: House, _visit: Visit) -> Answer:
             "standing": asdict(state.standing),
             "target": _target(house),
             "streams": await house.ledger.streams(STREAMS),
+            "differences": (await latest(house.ledger)).open,
             "figures": [(figure, told(figure)) for figure in figures if figure.name in _FIGURES],
             "days": DAYS,
             "stuck": heapq.nsmallest(STREAMS, house.dispatcher.stuck.items()),
@@ -46,7 +47,6 @@ async def overview(house: House, _visit: Visit) -> Answer:
 def _target(house: House) -> dict[str, object]:
     gate = house.dispatcher.gate
     return {
-        "evidence": _evidence(house.config.target.connector),
         "open": house.dispatcher.connector is not None,
         "stands_by": house.dispatcher.stands_by,
         "breaker": gate.breaker.state(house.now()),
@@ -54,12 +54,6 @@ def _target(house: House) -> dict[str, object]:
         "said": gate.said,
         "broker": house.consumer.connected,
     }
-
-
-@functools.cache
-def _evidence(connector: str) -> str:
-    """Return how far a connector is proven. To load one asks every package that is installed."""
-    return registry.load(connector).CAPABILITIES.evidence
 
 
 async def forgive(house: House, visit: Visit) -> Answer:

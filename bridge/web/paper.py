@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bridge import registry
 from bridge.web.looks import environment
 from bridge.web.routes import MENU
 from bridge.web.sessions import Session
@@ -33,6 +34,7 @@ class Paper:
             "bridge": house.config.name,
             "timezone": house.config.calendar.timezone,
             "version": version("scanpost"),
+            "evidence": registry.load(house.config.target.connector).CAPABILITIES.evidence,
             # In the files' addresses: a browser keeps them until they are others.
             "stamp": hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12],
         }

@@ -267,6 +267,24 @@ async def test_a_foreign_name_is_refused_whoever_asks(admin: Site) -> None:
         assert vera.status == 200
 
 
+async def test_seen_from_other_machines_it_goes_by_addresses_and_its_own_names(
+    tmp_path: Path,
+) -> None:
+    table = '[web]\nlisten = "0.0.0.0:0"\nhosts = ["Bridge.example"]\n'
+    async with site(tmp_path, table) as admin, admin.person() as somebody:
+        for host, status in (
+            ("192.0.2.7:8481", 200),
+            ("bridge.example", 200),
+            ("bridge", 403),
+            ("evil.example", 403),
+        ):
+            seen = await somebody.get("/login", Host=host)
+            assert somebody.status == status, host
+            assert ("This connection is not encrypted" in seen) == (status == 200)
+        await somebody.get("/metrics", Host="bridge")  # as a monitor in the same network does
+        assert somebody.status == 200
+
+
 async def test_sessions_are_bounded_and_the_idlest_goes(
     admin: Site, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from bridge.connector import Call
+from bridge.connector import Call, Capabilities
+from bridge.connectors import sql
 from bridge.outcome import Outcome, Refused
 from bridge.reconciliation import keeping
 from bridge.reconciliation.differences import Difference
@@ -209,6 +210,22 @@ async def test_go_live_and_roll_back_say_what_remains_queued(tmp_path: Path) -> 
         assert "3 discarded" in seen
         await anna.get("/modes/switch?to=sideways")
         assert anna.status == 400
+
+
+async def test_a_connector_that_was_never_run_does_not_go_live_from_the_page_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unproven = Capabilities("documentation", "lookup", frozenset({"receipt"}))
+    monkeypatch.setattr(sql, "CAPABILITIES", unproven)
+    async with (
+        site(tmp_path, '[modes]\ndefault = "shadow"\n') as admin,
+        admin.person("anna") as anna,
+    ):
+        assert "evidence: documentation" in await anna.get("/")
+        assert "never run against the product" in await anna.get("/modes/switch?to=live")
+        seen = await anna.post("/modes/switch", to="live", queued="post")
+        assert (anna.status, "never run against the product" in seen) == (409, True)
+        assert await admin.ledger.audit_trail() == []
 
 
 async def test_the_shadow_report_is_drawn_up_when_asked_for(tmp_path: Path) -> None:
