@@ -1,7 +1,9 @@
 import contextlib
 import doctest
+import importlib
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -524,6 +526,13 @@ async def test_a_key_of_no_use_is_said_and_not_shown(
     assert isinstance(outcome, TryLater)
     assert outcome.needs == "login"
     assert not account.seen
+
+
+def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    monkeypatch.delitem(sys.modules, "bridge.connectors.netsuite.assertion")
+    with pytest.raises(ImportError, match=r"scanpost\[netsuite\]"):
+        importlib.import_module("bridge.connectors.netsuite.assertion")
 
 
 # --- What a person is shown ---
