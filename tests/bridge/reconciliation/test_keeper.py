@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
+from bridge.amendment import Changes
+from bridge.connector import Found
 from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
-from bridge.outcome import Posted
+from bridge.outcome import Posted, Refused
 from bridge.posting import Result
 from bridge.reconciliation import close, kpis, latest
 from bridge.reconciliation.config import ReconciliationTable
@@ -19,7 +21,7 @@ from bridge.reconciliation.keeper import AGAIN_AFTER, Keeper
 from bridge.reconciliation.uptime import MOST_BETWEEN, Uptime
 from tests.bridge.reconciliation.erp import Erp
 from tests.bridge.reconciliation.moving import Moving
-from tests.bridge.streams import run_of
+from tests.bridge.streams import envelope, name, receipt, run_of, transaction
 
 HOURLY = ReconciliationTable(every=3_600.0)
 
@@ -136,6 +138,31 @@ async def test_metrics_say_what_is_open_and_the_key_figures(ledger: Ledger, cloc
         'kpi_per_thousand{figure="dead_per_thousand"} 0.0',
     ):
         assert f"scanpost_bridge_{line}" in text
+
+
+async def test_an_order_is_accurate_when_nothing_of_it_went_wrong(
+    ledger: Ledger, clock: Moving
+) -> None:
+    rows = [transaction(seq, receipt(f"PO-{seq // 2}")) for seq in range(3, 13)]
+    await ledger.apply(envelope(3, rows))
+    for attempt in await ledger.begin(list(range(3, 13))):
+        fate = Refused("unknown_sku", "?") if attempt.number in (4, 6) else Posted("GRN")
+        await ledger.settle(Result(attempt, fate))
+
+    async def accuracy() -> tuple[int, float | None]:
+        figure = (await kpis(ledger, clock.now - timedelta(hours=24), clock.now))["order_accuracy"]
+        return figure.of, figure.value
+
+    assert await accuracy() == (6, 4 / 6), "PO-2 and PO-3 have a dead letter each"
+    assert await ledger.amend(4, Changes(skus={"BOLT-8": "BOLT-9"}), "anna", "renamed")
+    assert await ledger.retry(6, "anna") == [6]
+    for attempt in await ledger.begin([4, 6]):
+        await ledger.settle(Result(attempt, Posted("GRN")))
+    assert await accuracy() == (6, 5 / 6), "PO-2 was put right by a person"
+    clock.pass_by(hours=1)
+    erp = Erp([Found(str(name(seq)), "GRN", "booked") for seq in range(1, 12)])
+    await keeper(ledger, erp, clock).look()
+    assert await accuracy() == (6, 4 / 6), "and half of PO-6 is not in the ERP"
 
 
 def test_times_of_day_are_those_of_the_office() -> None:

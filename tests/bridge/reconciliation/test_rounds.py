@@ -158,6 +158,42 @@ async def test_what_comes_into_sight_on_the_second_look_is_no_finding(
     assert now.findings == ()
 
 
+async def test_what_one_look_shows_and_the_other_does_not_is_left_as_it_is(
+    ledger: Ledger, clock: Moving
+) -> None:
+    await post(ledger, 1)
+    erp = Erp()
+    clock.pass_by(hours=1)
+    assert open_(await reconcile(ledger, erp.target, TABLE, clock)) == {1: "missing"}
+    await post(ledger, 2)
+    clock.pass_by(hours=1)
+
+    def show(erp: Erp) -> None:
+        if erp.readings == 4:
+            erp.found.append(shown(1, clock))
+
+    erp.between = show
+    assert open_(await reconcile(ledger, erp.target, TABLE, clock)) == {
+        1: "missing",
+        2: "missing",
+    }
+    assert open_(await reconcile(ledger, erp.target, TABLE, clock)) == {2: "missing"}
+
+
+async def test_of_what_was_received_before_the_window_not_all_may_be_shown(
+    ledger: Ledger, clock: Moving
+) -> None:
+    late = transaction(1).model_copy(
+        update={"clock": CLOCK.model_copy(update={"synchronised": False})}
+    )
+    await ledger.apply(envelope(1, [late]))
+    [attempt] = await ledger.begin([1])
+    await ledger.settle(Result(attempt, Posted("GRN-1")))
+    clock.pass_by(days=TABLE.days + 1)
+    erp = Erp([shown(1, clock, document="GRN-2", state="draft")])
+    assert (await reconcile(ledger, erp.target, TABLE, clock)).findings == ()
+
+
 async def test_a_replay_that_was_asked_for_meanwhile_is_no_finding(
     ledger: Ledger, clock: Moving
 ) -> None:
@@ -292,6 +328,7 @@ async def test_what_a_mapping_made_of_it_is_held_against_the_erp(
     [finding] = (await reconcile(ledger, erp.target, TABLE, clock)).findings
     assert finding.text.startswith("entry 1 says 24 EA, and the ERP has 2 EA")
     assert await ledger.prune(clock.now + timedelta(days=1)) is None
+    erp.found = [shown(1, clock, quantity=Decimal(24))]
     assert (await reconcile(ledger, erp.target, TABLE, clock)).findings == (), "nobody knows now"
 
 
@@ -386,6 +423,9 @@ async def test_stock_that_moves_by_what_was_booked_is_fine_and_by_other_is_not(
     erp.on_hand = [on_hand(104)]
     clock.pass_by(hours=1)
     assert (await reconcile(ledger, erp.target, STOCK, clock)).findings == ()
+    await ledger.apply(envelope(3, [transaction(3)]))
+    [attempt] = await ledger.begin([3])
+    await ledger.settle(Result(attempt, Refused("over_receipt", "this moves nothing")))
     erp.on_hand = [on_hand(103), on_hand(1, "NUT-8")]
     clock.pass_by(hours=1)
     now = await reconcile(ledger, erp.target, STOCK, clock)
@@ -401,6 +441,30 @@ async def test_stock_that_moves_by_what_was_booked_is_fine_and_by_other_is_not(
     erp.on_hand = [on_hand(104)]
     clock.pass_by(days=1)
     assert (await reconcile(ledger, erp.target, STOCK, clock)).findings == ()
+
+
+async def test_a_level_that_something_is_under_way_to_is_followed_from_before(
+    ledger: Ledger, clock: Moving
+) -> None:
+    erp = Erp(on_hand=[on_hand(100), on_hand(5, "NUT-8")])
+    await reconcile(ledger, erp.target, STOCK, clock)
+    clock.pass_by(hours=1)
+    await ledger.apply(envelope(1, [transaction(1)]))
+    [attempt] = await ledger.begin([1])
+    erp.on_hand[0] = on_hand(102)
+    clock.pass_by(hours=1)
+    now = await reconcile(ledger, erp.target, STOCK, clock)
+    assert now.run is not None
+    assert (now.findings, now.run.levels) == ((), 1), "the nuts alone"
+    clock.pass_by(hours=1)
+    await ledger.settle(Result(attempt, Posted("GRN-1")))
+    erp.found = [shown(1, clock)]
+    erp.on_hand[0] = on_hand(105)
+    clock.pass_by(hours=1)
+    [finding] = (await reconcile(ledger, erp.target, STOCK, clock)).findings
+    assert finding.text.endswith(
+        "the ERP shows 105 EA, and after what was booked it should be 102 EA"
+    )
 
 
 async def test_stock_that_was_read_half_way_says_nothing_and_is_not_kept(
