@@ -110,21 +110,30 @@ class Office:
         )
         self.press("stock.inventory", count, "confirm")
 
-    def relocate(
-        self, product: str, quantity: float, source: str, target: str, reference: str, state: str
-    ) -> None:
-        """Move goods from one location to another, or have it drafted only."""
+    def ends(self, source: str, target: str) -> dict[str, int]:
+        """What a move from one location to another says of them, and of the company."""
         code = "SELECT id FROM stock_location WHERE code = ?"
-        ends = {
+        return {
             "company": self._seeded["company"],
             "from_location": self._value(code, source),
             "to_location": self._value(code, target),
         }
-        move = ends | {
-            "product": self._seeded["products"][product],
-            "quantity": quantity,
-            "unit": self._unit(product),
-        }
+
+    def part(self, product: str, lot: str | None = None) -> dict[str, int]:
+        """What a move of a product says of it."""
+        number = self._seeded["products"][product]
+        what = {"product": number, "unit": self._unit(product)}
+        if lot is None:
+            return what
+        known = "SELECT id FROM stock_lot WHERE product = ? AND number = ?"
+        return what | {"lot": self._value(known, number, lot)}
+
+    def relocate(
+        self, product: str, quantity: float, source: str, target: str, reference: str, state: str
+    ) -> None:
+        """Move goods from one location to another, or have it drafted only."""
+        ends = self.ends(source, target)
+        move = ends | self.part(product) | {"quantity": quantity}
         made = self.make(
             "stock.shipment.internal", **ends, reference=reference, moves=[["create", [move]]]
         )

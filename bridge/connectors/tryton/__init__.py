@@ -70,7 +70,7 @@ CAPABILITIES = Capabilities(
             *("return", "assembly", "reversal"),
         }
     ),
-    reads=frozenset({"items", "documents", "locations", "booked"}),
+    reads=frozenset({"items", "documents", "locations", "stock", "booked"}),
     limits=(
         "A receipt needs a purchase order of the warehouse, a pack and a shipment a sales order.",
         "A carton must fit into one of the shipments that Tryton keeps open for its order.",

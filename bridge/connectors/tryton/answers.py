@@ -1,9 +1,8 @@
 """What Tryton answers: the part of its records that bookings need."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -149,6 +148,7 @@ class Note(Answer):
     """What somebody wrote about a record."""
 
     resource: str
+    message: str | None = None
 
 
 class Key(Answer):
@@ -265,12 +265,6 @@ class Money(Answer):
     currency: int
 
 
-class Party(Answer):
-    """Whom an order is with."""
-
-    rec_name: str
-
-
 class Article(Product):
     """A product, with the unit it is counted in."""
 
@@ -278,69 +272,10 @@ class Article(Product):
     default_uom: Unit
 
 
-class Moved(Answer):
-    """A move of an order, and how far it is."""
-
-    state: str
-    quantity: Decimal
-    unit: Unit
-    shipment: str | None = None
-
-
-class Agreed(Answer):
-    """A line of an order, with every move that was made for it."""
-
-    quantity: Decimal | None = None
-    unit: Unit | None = None
-    product: Article | None = None
-    moves: tuple[Moved, ...] = ()
-
-
-class Named(Answer):
-    """Something that has a name in the field the configuration says."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class Agreement(Named):
-    """A purchase or sales order."""
-
-    party: Party
-    lines: tuple[Agreed, ...] = ()
-    shipments: tuple[Dispatch, ...] = ()
-
-
-class House(Answer):
-    """A warehouse."""
-
-    input_location: int
-    output_location: int
-
-    def purpose_of(self, location: int) -> Literal["storage", "receiving", "shipping"]:
-        """Say what a location in it is for."""
-        if location == self.input_location:
-            return "receiving"
-        return "shipping" if location == self.output_location else "storage"
-
-
 class Bin(Answer):
     """A location with its code."""
 
     code: str
-
-
-class Gone(Answer):
-    """A shipment of either kind."""
-
-    number: str | None = None
-    state: str
-    reference: str | None = None
-    create_date: datetime | None = None
-
-    @property
-    def at(self) -> datetime | None:
-        """When it was made; Tryton keeps UTC."""
-        return self.create_date and self.create_date.replace(tzinfo=UTC)
 
 
 def spellings(trade: str) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class Counting:
     async def count(self, plan: Finding, company: int, *, again: bool) -> Posted:
         """Let Tryton book the difference to what was found, once."""
         depot = await self._records.depot()
-        location = (await self._records.locations({plan.location}, depot.id))[plan.location]
+        location = (await self._records.known.locations({plan.location}, depot.id))[plan.location]
         there = [["location", "=", location], ["company", "=", company]]
         found = await self.known(plan.reference, there, MOST_PAGES if again else 1)
         if found is None:
@@ -96,7 +96,7 @@ class Counting:
 
     async def _values(self, plan: Finding, location: int, company: int) -> dict[str, Any]:
         await self._records.lost_and_found()  # where the difference goes
-        articles = await self._records.articles(plan.goods, "storage", "lost_found")
+        articles = await self._records.known.articles(plan.goods, "storage", "lost_found")
         if plan.day is not None:
             await self._records.check_period(plan.day, company)
         lots = await self._records.lots(articles, new=True)

@@ -96,7 +96,7 @@ class Tryton:
             await self._records.check_period(arrival.day, company)
         storage = order.warehouse.storage_location
         if arrival.location is not None:
-            places = await self._records.locations({arrival.location}, order.warehouse.id)
+            places = await self._records.known.locations({arrival.location}, order.warehouse.id)
             storage = places[arrival.location]
         lots: dict[Goods, int] = {}
         for take in takes:

@@ -1,16 +1,14 @@
 """What Tryton must have before anything can be booked: company, order, bin, lot."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
 
 from bridge.connectors.tryton.answers import (
     MOVE_FIELDS,
     PRODUCT_FIELDS,
-    UNIT_FIELDS,
     Answer,
     Article,
-    Bin,
     Depot,
     Field,
     HeldLot,
@@ -20,10 +18,10 @@ from bridge.connectors.tryton.answers import (
     Returned,
     Sale,
     Workshop,
-    spellings,
 )
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.goods import Goods, misfit
+from bridge.connectors.tryton.goods import Goods
+from bridge.connectors.tryton.known import Known
 from bridge.connectors.tryton.once import MODEL
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import ORDER_BUSY, SETTING_WRONG, Stopped
@@ -44,6 +42,7 @@ class Records:
         self._rest = rest
         self._depot: Depot | None = None
         self._makes: bool | None = None
+        self.known = Known(rest, config)
 
     async def company(self) -> int:
         """Return the company's id; the first time, see that the settings fit this Tryton."""
@@ -222,44 +221,6 @@ class Records:
             raise Stopped(TryLater(why, SETTING_WRONG))
         return lost
 
-    async def locations(self, codes: Collection[str], warehouse: int) -> dict[str, int]:
-        """Return the ids of the storage locations with these codes in the warehouse."""
-        if not codes:
-            return {}
-        domain = [
-            ["code", "in", sorted(codes)],
-            ["type", "=", "storage"],
-            ["parent", "child_of", [warehouse], "parent"],
-        ]
-        rows = await self._rest.find("stock.location", Bin, domain, ("code",))
-        for code in codes:
-            if (count := sum(row.code == code for row in rows)) != 1:
-                why = f"warehouse {self._config.warehouse} has {count or 'no'} locations {code}"
-                raise Stopped(Refused("unknown_location", why))
-        return {row.code: row.id for row in rows}
-
-    async def articles(self, goods: Sequence[Goods], *places: str) -> dict[Goods, Article]:
-        """Return the product each of `goods` is.
-
-        Raises:
-            Stopped: there is not just one; it is counted in another unit, or in larger steps; or
-                Tryton wants a lot where it moves between `places`, by their types.
-        """
-        config = self._config
-        fields = [config.sku_field, "rec_name", *PRODUCT_FIELDS]
-        fields += [f"default_uom.{name}" for name in UNIT_FIELDS]
-        if config.lots:
-            fields.append("lot_required")
-        skus = sorted({each.item.sku for each in goods if each.item.sku is not None})
-        trades = {each.item.gtin for each in goods if each.item.sku is None}
-        codes = sorted({code for trade in trades if trade for code in spellings(trade)})
-        known = ["OR", [config.sku_field, "in", skus], ["identifiers.code", "in", codes]]
-        pages = self._rest.pages(
-            "product.product", Article, [["type", "=", "goods"], known], fields
-        )
-        rows = [row async for row in pages]
-        return {each: _article(each, rows, config.sku_field, places) for each in goods}
-
     async def lots(self, articles: Mapping[Goods, Article], *, new: bool) -> dict[Goods, int]:
         """Return the lot of each of the goods that has one, made where `new` and not known."""
         if new:
@@ -290,7 +251,7 @@ class Records:
         plain = {article.id: goods for goods, article in articles.items() if goods.lot is None}
         if not (plain and self._config.lots):
             return
-        here = {"locations": [location], "stock_date_end": date.max}
+        here = {"locations": [location], "with_childs": False, "stock_date_end": date.max}
         domain = [["product", "in", sorted(plain)], ["quantity", "!=", 0]]
         fields = ("number", "product")
         rows = await self._rest.find("stock.lot", HeldLot, domain, fields, here)
@@ -323,20 +284,6 @@ class Records:
         if missing := {field: day for field, day in dates.items() if known.get(field) is None}:
             await self._rest.change("stock.lot", lot.id, missing)
         return lot.id
-
-
-def _article(
-    goods: Goods, rows: Sequence[Article], sku_field: str, places: Collection[str]
-) -> Article:
-    found = [row for row in rows if row.is_(goods.item, sku_field)]
-    if len(found) != 1:
-        why = f"Tryton has {len(found) or 'no'} products {goods}"
-        raise Stopped(Refused("unknown_sku", why))
-    if refused := misfit(goods, found[0].default_uom, "Tryton", "scan"):
-        raise Stopped(refused)
-    if goods.lot is None and found[0].needs_lot(*places):
-        raise Stopped(Refused("lot_required", f"Tryton takes {goods} with a lot only"))
-    return found[0]
 
 
 def _lot(goods: Goods, product: int, known: Mapping[tuple[int, str], int]) -> int:

@@ -5,27 +5,26 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from bridge.connector import Found, Stock
 from bridge.connectors.tryton.answers import (
     PRODUCT_FIELDS,
-    Agreement,
+    Answer,
     Article,
     Bin,
     Dispatch,
-    Gone,
-    House,
-    Moved,
-    Named,
     gtin,
 )
+from bridge.connectors.tryton.catalogue import Agreement, House, Moved, Named
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.course import CARTON, HOMECOMING, INTERNAL, PRODUCTION, RECEIPT
 from bridge.connectors.tryton.departure import Label
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest, opened
+from bridge.connectors.tryton.standing import counts, lying, papers
 from bridge.connectors.tryton.verdict import Stopped
 from bridge.errors import SourceFailed
 from contract.reference import DocumentLine, DocumentRecord, ItemRecord, LocationRecord, Pack
@@ -35,7 +34,9 @@ log = logging.getLogger(__name__)
 MAX_CODES = 50
 """Of one item, as the contract has it."""
 _PACKED = frozenset({"packed", "shipped", "done"})
-_NOTHING: tuple[Stock, ...] = ()
+_OF_A_COMPANY = ("purchase.", "sale.", "stock.shipment.", "stock.inventory", "production")
+"""Models whose records belong to one company."""
+_A = TypeVar("_A", bound=Answer)
 
 
 class TrytonSource:
@@ -107,36 +108,47 @@ class TrytonSource:
 
     async def locations(self) -> AsyncIterator[LocationRecord]:
         """Yield every place of the warehouse that has a code."""
+        async for house, row in self._places():
+            purpose = house.purpose_of(row.id)
+            record = _record(LocationRecord, name=row.code, purpose=purpose)
+            if record is not None:
+                yield record
+
+    async def _bins(self) -> AsyncIterator[Bin]:
+        async for _, row in self._places():
+            yield row
+
+    async def _places(self) -> AsyncIterator[tuple[House, Bin]]:
         here = [["type", "=", "warehouse"], ["code", "=", self._config.warehouse]]
         ends = ("input_location", "output_location")
         async for house in self._pages("stock.location", House, here, ends):
             inside = [["code", "!=", None], ["parent", "child_of", [house.id], "parent"]]
             domain = [["type", "=", "storage"], *inside]
             async for row in self._pages("stock.location", Bin, domain, ("code",)):
-                purpose = house.purpose_of(row.id)
-                record = _record(LocationRecord, name=row.code, purpose=purpose)
-                if record is not None:
-                    yield record
+                yield house, row
 
     async def stock(self) -> AsyncIterator[Stock]:
-        """Yield nothing yet."""
-        for each in _NOTHING:
-            yield each
+        """Yield what lies at every place of the warehouse that has a code, by product and lot."""
+        async for row in self._bins():
+            async for each in lying(self._pages, row, self._config, self._unit):
+                yield each
 
     async def booked(self, since: datetime) -> AsyncIterator[Found]:
-        """Yield the shipments made since then that carry a transaction's id."""
-        for model in ("stock.shipment.in", "stock.shipment.out"):
-            domain = [["write_date", ">=", since]], [["create_date", ">=", since]]
-            fields = ("number", "state", "reference", "create_date")
-            async for row in self._pages(model, Gone, [["OR", *domain]], fields):
-                label = Label.read(row.reference)
-                if label is None:
-                    continue
-                number = row.number or str(row.id)
-                ended = {"done"} if model.endswith("in") else _PACKED
-                yield Found(label.pack, number, _state(row.state, ended), at=row.at)
-                if label.left is not None:
-                    yield Found(label.left, number, _state(row.state, {"done"}), at=row.at)
+        """Yield the documents made or changed since then that carry a transaction's id."""
+        try:
+            makes = await self._makes()
+        except Stopped as stopped:
+            raise SourceFailed(str(stopped.outcome)) from stopped
+        for course in (RECEIPT, CARTON, INTERNAL, HOMECOMING, *([PRODUCTION] if makes else [])):
+            async for found in papers(self._pages, course, since):
+                yield found
+        async for found in counts(self._pages, since):
+            yield found
+
+    async def _makes(self) -> bool:
+        self._rest.renew_key()
+        await self._records.company()
+        return await self._records.has_production()
 
     def _item(self, row: Article) -> ItemRecord | None:
         unit = self._unit(row)
@@ -190,13 +202,20 @@ class TrytonSource:
         )
         return record
 
-    async def _pages(self, model: str, answer: type[Any], domain: list[Any], fields: Any) -> Any:
+    async def _pages(
+        self,
+        model: str,
+        answer: type[_A],
+        domain: list[Any],
+        fields: Iterable[str],
+        context: dict[str, Any] | None = None,
+    ) -> AsyncIterator[_A]:
         try:
             self._rest.renew_key()
             company = await self._records.company()
-            if model.startswith(("purchase.", "sale.", "stock.shipment.")):
+            if model.startswith(_OF_A_COMPANY):
                 domain = [*domain, ["company", "=", company]]
-            async for row in self._rest.pages(model, answer, domain, fields):
+            async for row in self._rest.pages(model, answer, domain, fields, context):
                 yield row
         except Stopped as stopped:
             raise SourceFailed(str(stopped.outcome)) from stopped
@@ -228,12 +247,6 @@ def _done(moves: Iterable[Moved], halfway: frozenset[str]) -> list[Moved]:
             and move.shipment not in halfway
         )
     ]
-
-
-def _state(state: str, ended: Iterable[str]) -> Literal["draft", "booked", "cancelled"]:
-    if state == "cancelled":
-        return "cancelled"
-    return "booked" if state in ended else "draft"
 
 
 def _record(model: type[Any], **said: Any) -> Any:

@@ -35,7 +35,7 @@ class Stockroom:
     async def _shipment(self, plan: Relocation, company: int) -> dict[str, Any]:
         lost = Spot.LOST in (plan.source, plan.target)
         kinds = ("storage", "lost_found") if lost else ("storage",)
-        articles = await self._records.articles(plan.goods, *kinds)
+        articles = await self._records.known.articles(plan.goods, *kinds)
         ends = await self._places(plan.source, plan.target)
         if plan.day is not None:
             await self._records.check_period(plan.day, company)
@@ -72,8 +72,8 @@ class Stockroom:
 
     async def _make(self, plan: Making, company: int) -> dict[str, Any]:
         records = self._records
-        consumed = await records.articles(plan.consumed, "storage", "production")
-        produced = await records.articles(plan.produced, "storage", "production")
+        consumed = await records.known.articles(plan.consumed, "storage", "production")
+        produced = await records.known.articles(plan.produced, "storage", "production")
         if plan.day is not None:
             await records.check_period(plan.day, company)
         lots = await records.lots(consumed, new=False) | await records.lots(produced, new=True)
@@ -92,7 +92,7 @@ class Stockroom:
     async def _places(self, source: Place, target: Place) -> tuple[int, int]:
         depot = await self._records.depot()
         codes = {each for each in (source, target) if isinstance(each, str)}
-        found = await self._records.locations(codes, depot.id)
+        found = await self._records.known.locations(codes, depot.id)
 
         lost = await self._records.lost_and_found() if Spot.LOST in (source, target) else 0
 

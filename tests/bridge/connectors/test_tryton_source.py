@@ -17,7 +17,20 @@ from contract.reference import DocumentRecord, Pack
 from contract.transactions import Transaction
 from tests.tryton.line import Line
 from tests.tryton.office import Tryton
-from tests.tryton.scans import SERUM, WIDGET, line, pack, receipt, shipment
+from tests.tryton.scans import (
+    GADGET,
+    SERUM,
+    WIDGET,
+    assembled,
+    came_back,
+    count,
+    line,
+    pack,
+    receipt,
+    reversal,
+    shipment,
+    transfer,
+)
 
 pytest_plugins = ["tests.tryton.fixtures"]
 pytestmark = [pytest.mark.tryton, pytest.mark.timeout(900)]  # the first test may have to build it
@@ -213,3 +226,47 @@ async def fails(source: TrytonSource) -> None:
     for each in (source.items(), source.documents(), source.locations()):
         with pytest.raises(SourceFailed):
             await everything(each)
+
+
+async def test_what_lies_where_is_what_the_moves_add_up_to(tryton: Tryton) -> None:
+    office = tryton.office
+    for number in range(3):
+        office.put("widget", "A-01-01", 7 + number)
+    office.put("beans", "A-01-02", 0.3)
+    office.put("serum", "A-01-02", 4, lot="S1")
+    office.put("serum", "A-01-02", 2.0, lot="S2")
+    office.put("widget", "A-01-02", 5, lot="W1")
+    office.put("widget", "A-01-02", 3)
+
+    async with read(config(tryton)) as source:
+        found = await everything(source.stock())
+
+    names = {"WID-1": "widget", "SER-1": "serum", "BEAN-1": "beans", "GAD-1": "gadget"}
+    lies = {
+        (names.get(each.sku, each.sku), each.location, each.lot): each.quantity for each in found
+    }
+    assert len(lies) == len(found)
+    assert lies == {held: Decimal(str(each)) for held, each in office.stock().items()}
+    assert {each.unit for each in found if each.sku == "BEAN-1"} == {"KGM"}
+
+
+async def test_every_kind_of_document_is_found_by_its_transaction(tryton: Tryton) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=10)
+    tryton.office.put("widget", "A-01-01", 20)
+    moved = transfer("A-01-01", "A-01-02", line(WIDGET, "1"))
+    undone = transfer("A-01-01", "A-01-02", line(WIDGET, "1"))
+    counted = count("A-01-01", line(WIDGET, "5"))
+    made = assembled((line(WIDGET, "2"),), (line(GADGET, "1"),), "A-01-01")
+    order = "CS-kinds"
+    tryton.office.sell(order, widget=2)
+    sent = shipment(order, None, lines=(line(WIDGET, "2"),))
+    back = came_back(order, line(WIDGET, "1"))
+    await book(tryton, moved, counted, made, sent, back, undone, reversal(undone))
+
+    async with read(config(tryton)) as source:
+        found = {each.reference: each for each in await everything(source.booked(since))}
+
+    states = {found[str(each.id)].state for each in (moved, counted, made, sent, back)}
+    assert states == {"booked"}
+    assert found[str(undone.id)].state == "cancelled"
+    assert all(found[str(each.id)].at is not None for each in (moved, counted, made, back))
