@@ -309,3 +309,16 @@ async def test_a_posting_that_does_not_show_yet_is_not_made_again(tmp_path: Path
             "PostGoodsIssue",
             "A_PhysInventoryDocHeader",
         ]
+
+
+async def test_differences_that_do_not_show_yet_are_not_posted_again(tmp_path: Path) -> None:
+    class Slow(System):
+        def _differences(self, sheet: dict[str, Any]) -> dict[str, Any]:
+            return {}
+
+    async with Slow(None, USER, PASSWORD).serving() as slow:
+        stocked(slow)
+        [outcome] = await deliver(slow, tmp_path, counted(*lines()))
+        assert isinstance(outcome, Unknown), outcome
+        made = [seen.path for seen in slow.seen if "PostDifferences" in seen.path]
+        assert len(made) == 1
