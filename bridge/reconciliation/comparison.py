@@ -16,6 +16,11 @@ from typing import Literal
 from bridge.connector import Found
 from bridge.reconciliation.differences import Case, Difference
 
+MOST_NAMED = 20
+"""Documents named in one finding."""
+LONGEST = 100
+"""Characters of a number shown: longer ones are no numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -125,7 +130,7 @@ class Comparison:
                 case="document",
                 subject=entries[0].reference,
                 entry=entries[0].number,
-                documents=tuple(row.document for row in documents),
+                documents=_named(documents),
                 ours=ours,
                 theirs=theirs,
                 unit=entries[0].unit,
@@ -174,7 +179,7 @@ class Comparison:
                 yield Difference(
                     "draft_unknown",
                     reference,
-                    documents=tuple(row.document for row in drafts),
+                    documents=_named(drafts),
                     made_at=min(times) if len(times) == len(drafts) else None,
                 )
 
@@ -234,9 +239,16 @@ class _Shown:
             case=case,
             subject=self.known.reference,
             entry=self.known.number,
-            documents=tuple(row.document for row in rows),
-            kept=tuple(row.document for row in kept),
+            documents=_named(rows),
+            kept=_named(kept),
         )
+
+
+def _named(rows: Iterable[Found]) -> tuple[str, ...]:
+    """Return the numbers of documents, within bounds: whoever made a thousand sees it by some."""
+    names = [row.document[:LONGEST] for row in rows]
+    more = len(names) - MOST_NAMED
+    return (*names[:MOST_NAMED], *([f"and {more} more"] if more > 0 else []))
 
 
 def _amounts(rows: Iterable[Found]) -> list[Decimal] | None:

@@ -6,6 +6,7 @@ is read a second time before anybody is told: pages of an ERP that works meanwhi
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from runtime.clock import Clock
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_ID = re.compile(r"[0-9a-f-]{36}")  # an ERP may hold any text where the connector writes ids
 
 MOST_DOCUMENTS = 200_000
 """Documents of the ERP that are read: a week of a busy house, some 150 MB while it goes on."""
@@ -144,7 +146,7 @@ class _Round:
             async for page in self._pages(window):
                 differences += [each for known in page for each in comparison.meet(known)]
                 self._outcome = replace(self._outcome, entries=self._outcome.entries + len(page))
-        asked = sorted(comparison.unmet | set(only or ()))
+        asked = sorted(filter(_ID.fullmatch, comparison.unmet | set(only or ())))
         for start in range(0, len(asked), PAGE):
             names = asked[start : start + PAGE]
             for known in await self._ledger.ask(

@@ -238,6 +238,25 @@ async def test_a_draft_nobody_here_knows_is_found_once_it_is_old(
     assert (await reconcile(ledger, erp.target, TABLE, clock)).findings == ()
 
 
+async def test_whatever_text_an_erp_has_for_an_id_is_no_reason_to_stop(
+    ledger: Ledger, clock: Moving
+) -> None:
+    odd = ["", "\0", "é" * 400, "'; DROP TABLE entry; --", str(name(9)).upper(), "\ud800"]
+    old = clock.now
+    clock.pass_by(days=3)
+    erp = Erp([Found(text, "D\0", "draft", at=old) for text in odd])
+    for number in range(30):
+        erp.found.append(Found("x", f"D{number}" * 100, "draft", at=old))
+    now = await reconcile(ledger, erp.target, TABLE, clock)
+    assert now.errors == ()
+    assert {each.kind for each in now.findings} == {"orphan_draft"}
+    assert len(now.findings) == len(odd) + 1
+    assert now.findings == (await reconcile(ledger, erp.target, TABLE, clock)).findings
+    [many] = [each for each in now.findings if each.subject == "x"]
+    assert (len(many.documents), many.documents[-1]) == (21, "and 10 more")
+    assert max(map(len, many.documents)) == 100
+
+
 async def test_what_came_again_after_its_ledger_was_lost_is_not_looked_for_in_the_last_days(
     ledger: Ledger, clock: Moving
 ) -> None:
