@@ -36,7 +36,7 @@ RECIPE = 1
 """Raise this when the way of building changes."""
 BUILD_WITHIN = 600.0
 """Seconds for one step of building, or for somebody else to finish theirs."""
-START_WITHIN = 90.0
+START_WITHIN = 240.0
 STOP_WITHIN = 10.0
 
 
