@@ -18,7 +18,7 @@ from bridge.connectors.sap_s4.plan import (
     posting_day,
 )
 from bridge.http import Stopped
-from bridge.outcome import Outcome, Posted, Refused
+from bridge.outcome import Outcome, Posted, Refused, TryLater
 from contract.transactions import Transaction
 
 _SERVICES: tuple[tuple[Service, str], ...] = (
@@ -86,5 +86,7 @@ async def probe(config: Config) -> list[str]:
             except Stopped as stopped:
                 if service == MATERIALS:
                     raise
-                said.append(f"{service} cannot be read: {stopped.outcome}")
+                why = stopped.outcome
+                text = why.why if isinstance(why, TryLater) else str(why)
+                said.append(f"{service} cannot be read: {text}")
         return said
