@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ from contract.reference import DocumentLine, DocumentRecord, ItemRecord, Locatio
 
 MAX_PAGES = 200
 """Pages of one question: two hundred thousand rows, more than a company of QuickBooks may have."""
+SKEW = timedelta(minutes=5)
+"""By how much QuickBooks' clock may differ from the bridge's."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_PLACES: tuple[LocationRecord, ...] = ()
 
@@ -89,7 +91,7 @@ class QuickBooksSource:
 
     async def booked(self, since: datetime) -> AsyncIterator[Found]:
         """Yield the documents changed since then that carry a transaction's id."""
-        when = quoted(since.astimezone(UTC).isoformat(timespec="seconds"))
+        when = quoted((since - SKEW).astimezone(UTC).isoformat(timespec="seconds"))
         made = [kind.makes for kinds in KINDS.values() for kind in kinds]
         for entity in (*made, "InventoryAdjustment"):
             async for row in self._pages(entity, f"MetaData.LastUpdatedTime >= {when}"):

@@ -22,6 +22,8 @@ PAGE = 100
 """Rows of a page, which is Xero's own size."""
 MAX_PAGES = 1_000
 """Pages of one question: a hundred thousand documents; more would spend the day's calls."""
+SKEW = timedelta(minutes=5)
+"""By how much Xero's clock may differ from the bridge's."""
 EARLIER = timedelta(days=31)
 """How long before its own date goods of an order may have been booked: dates are typed by hand."""
 _DATE = re.compile(r"/Date\((-?[0-9]{1,16})([+-][0-9]{4})?\)/")
@@ -92,11 +94,11 @@ class XeroSource:
     async def booked(self, since: datetime) -> AsyncIterator[Found]:
         """Yield the documents changed since then that carry a transaction's id."""
         collections: tuple[Collection, ...] = ("Invoices", "CreditNotes")
-        day = _since(since)
+        day = _since(since - SKEW)
         for collection in collections:
             async for row in self._pages(collection, [("where", f"UpdatedDateUTC>={day}")]):
                 found = _found(row)
-                if found is not None and (found.at is None or found.at >= since):
+                if found is not None and (found.at is None or found.at >= since - SKEW):
                     yield found
 
     async def _pages(

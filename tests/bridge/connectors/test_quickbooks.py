@@ -27,6 +27,7 @@ from bridge.connectors.quickbooks import (
 from bridge.connectors.quickbooks import api as wire_of
 from bridge.connectors.quickbooks.bodies import KINDS, against
 from bridge.errors import SourceFailed
+from bridge.first_day import Sample, sample, self_test
 from bridge.http import Answer, Stopped
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from contract.transactions import (
@@ -636,6 +637,14 @@ def test_an_invoice_takes_from_the_stock(tmp_path: Path) -> None:
     event = Shipment(packages=parcel, lines=(goods(),), documents=named("so", "EST-1"))
     config = config_of("https://x.example", tmp_path)
     assert moves(transaction(1, event), config) == [("BOLT-8", "", "EA", Decimal(-2))]
+
+
+async def test_the_self_test_finds_one_effect(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, config):
+        value = sample("receipt", Sample(sku="BOLT-8", document="PO-1"))
+        found = await self_test("quickbooks", config, value)
+    assert all(each.good for each in found), found
+    assert found[-1].text == "the target shows it 1 times"
 
 
 def test_it_books_what_its_plan_says() -> None:

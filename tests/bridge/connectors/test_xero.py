@@ -27,6 +27,7 @@ from bridge.connectors.xero import (
 )
 from bridge.connectors.xero.bodies import adjusting, against, exact
 from bridge.errors import SourceFailed
+from bridge.first_day import Sample, sample, self_test
 from bridge.http import Answer, Stopped
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from contract.transactions import (
@@ -621,6 +622,14 @@ def test_a_draft_moves_nothing_until_a_person_approves_it(tmp_path: Path) -> Non
     drafts = config.model_copy(update={"bills": "DRAFT"})
     moved = [moves(transaction(1, RECEIPT), each)[0][3] for each in (config, drafts)]
     assert moved == [Decimal(2), None]
+
+
+async def test_the_self_test_finds_one_effect(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, config):
+        value = sample("receipt", Sample(sku="BOLT-8", document="PO-1"))
+        found = await self_test("xero", config, value)
+    assert all(each.good for each in found), found
+    assert found[-1].text == "the target shows it 1 times"
 
 
 def test_it_books_what_its_plan_says() -> None:
