@@ -34,6 +34,7 @@ from bridge.errors import ConfigError, ConnectorUnknown
 from bridge.mapping.config import MappingTable
 from bridge.reconciliation.config import ReconciliationTable
 from bridge.reference.config import ReferenceTable
+from bridge.reference.source import READABLE
 from bridge.terms import UNTRANSLATED, Planner, Terms, Translation
 from bridge.web.config import WebTable
 from contract.canonical import canonical, digest
@@ -195,10 +196,10 @@ def load(path: Path) -> Config:
         modes = config.modes.modes
         why = config.unproven if "live" in {modes.default, *modes.rules.values()} else None
         problems += [f"modes: {why}"] if why else []
-        if config.reference.source == "target" and config.source() is None:
+        reads = registry.load(config.target.connector).CAPABILITIES.reads
+        if config.reference.source == "target" and not reads & {*READABLE.values()}:
             problems.append(f"reference.source: {config.target.connector} does not read; use files")
-        can = registry.load(config.target.connector).CAPABILITIES
-        problems += [f"reconciliation: {why}" for why in config.reconciliation.unread(can.reads)]
+        problems += [f"reconciliation: {why}" for why in config.reconciliation.unread(reads)]
     if problems or config is None:
         raise ConfigError("\n".join(f"{path.name}: {problem}" for problem in problems))
     return config

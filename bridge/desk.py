@@ -4,12 +4,13 @@ Every function works on the ledger, beside whatever bridge works on it, and says
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from bridge import registry
 from bridge.amendment import Changes
 from bridge.config import Config
 from bridge.decisions import Which
@@ -211,10 +212,11 @@ async def shadow_report(
         try:
             async with source as reading:
                 since = datetime.now(UTC) - timedelta(days=days)
-                shown = Shown(
-                    await collected(reading.booked(since), MOST),
-                    await collected(reading.stock(), MOST),
-                )
+                reads = registry.load(config.target.connector).CAPABILITIES.reads
+                if "booked" in reads:
+                    shown = replace(shown, booked=await collected(reading.booked(since), MOST))
+                if "stock" in reads:
+                    shown = replace(shown, stock=await collected(reading.stock(), MOST))
         except BridgeError as error:
             why = f"the ERP could not be read: {error}"
     answer = report(plans, shown)

@@ -9,17 +9,21 @@ Names sort in the order of writing. A file is never changed once it is there.
 from bridge.connector import Capabilities
 from bridge.connectors.files.config import Config, Sftp
 from bridge.connectors.files.records import COLUMNS, Record, document
+from bridge.connectors.files.source import FilesSource, read
 from bridge.connectors.files.target import calls, connect
 
+_BOOKS = frozenset(
+    {
+        *("receipt", "putaway", "pick", "pack", "shipment", "transfer", "count"),
+        *("adjustment", "return", "assembly", "weighing", "reading", "reversal"),
+    }
+)
 CAPABILITIES = Capabilities(
     evidence="real",
     key="unique",
-    books=frozenset(
-        {
-            *("receipt", "putaway", "pick", "pack", "shipment", "transfer", "count"),
-            *("adjustment", "return", "assembly", "weighing", "reading", "reversal"),
-        }
-    ),
+    books=_BOOKS,
+    reads=frozenset({"booked"}),
+    shows=_BOOKS,
     limits=(
         "Once rests on the index in the folder's .scanpost: it must not be deleted.",
         "A file that is finished on a schedule counts as posted when a transaction is in it.",
@@ -27,4 +31,15 @@ CAPABILITIES = Capabilities(
     ),
 )
 
-__all__ = ["CAPABILITIES", "COLUMNS", "Config", "Record", "Sftp", "calls", "connect", "document"]
+__all__ = [
+    "CAPABILITIES",
+    "COLUMNS",
+    "Config",
+    "FilesSource",
+    "Record",
+    "Sftp",
+    "calls",
+    "connect",
+    "document",
+    "read",
+]

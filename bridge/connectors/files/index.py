@@ -81,6 +81,20 @@ class Index:
         async with self._database.read() as connection:
             return [File(*row) for row in await connection.execute(query)]
 
+    async def written(
+        self, since: datetime, after: str, limit: int
+    ) -> list[tuple[str, str, datetime]]:
+        """Return transactions beyond an id, each with its file's name and when that was begun."""
+        query = (
+            select(_records.c.transaction_id, _files.c.name, _files.c.opened_at)
+            .join(_files, _records.c.file == _files.c.number)
+            .where(_files.c.opened_at >= since, _records.c.transaction_id > after)
+            .order_by(_records.c.transaction_id)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [(row[0], row[1], row[2]) for row in await connection.execute(query)]
+
     async def last(self) -> int:
         """Return the number of the newest file; 0 if there is none."""
         query = select(_files.c.number).order_by(_files.c.number.desc()).limit(1)

@@ -2,17 +2,20 @@
 
 import importlib
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge import registry
+from bridge.connectors import files
 from bridge.ledger import open_ledger
 from bridge.outcome import Posted
 from bridge.posting import Result
 from bridge.reconciliation.config import ReconciliationTable
 from bridge.reconciliation.rounds import Target, reconcile
+from contract.transactions import Reading
 from runtime.clock import Clock
 from tests.bridge.connectors.suite import ConnectorSuite, transaction
 from tests.bridge.streams import envelope
@@ -65,3 +68,26 @@ async def test_a_round_finds_nothing_of_what_was_just_booked(
     assert [(types[each.entry or 0], each.text) for each in now.findings] == []
     assert now.run is not None
     assert now.run.documents, "it shows something"
+
+
+async def test_an_index_of_files_that_was_deleted_is_an_error_and_then_everything_is_missing(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    config = files.Config.model_validate({"connector": "files", "folder": tmp_path})
+    target = Target("files", files.CAPABILITIES, lambda: files.read(config))
+    given = [transaction(seq, Reading(text="x")) for seq in (1, 2)]
+    async with open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}", clock) as ledger:
+        async with files.connect(config) as connector:
+            await ledger.apply(envelope(1, given))
+            for attempt in await ledger.begin([1, 2]):
+                outcome = await connector.deliver(attempt.transaction, again=False)
+                await ledger.settle(Result(attempt, outcome))
+            assert (await reconcile(ledger, target, AT_ONCE, clock)).findings == ()
+        shutil.rmtree(tmp_path / ".scanpost")
+        now = await reconcile(ledger, target, AT_ONCE, clock)
+        assert now.findings == ()
+        assert "is not there" in now.errors[0]
+        async with files.connect(config):
+            now = await reconcile(ledger, target, AT_ONCE, clock)
+        assert [each.kind for each in now.findings] == ["missing", "missing"]
