@@ -17,6 +17,7 @@ quarter of a second of one core for each try."""
 MOST_MEMORY = 96 * 1024 * 1024
 """Bytes one try may take, whatever a file asks for."""
 _SALT = 16
+_MOST_LANES = 16  # five times what is written here: a login is not to take seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Held:
             raise ValueError("write it with: scanpost bridge hash-password")
         salt, key = (base64.b64decode(part, validate=True) for part in rest[3:])
         held = cls(int(rest[0]), int(rest[1]), int(rest[2]), salt, key)
+        if not (held.cost > 1 and held.cost.bit_count() == 1 and held.block > 0):
+            raise ValueError("its cost is no power of two, or its block no block")
+        if not 0 < held.lanes <= _MOST_LANES:
+            raise ValueError(f"it takes more than {_MOST_LANES} rounds, or none")
         if len(key) < 16 or 128 * held.cost * held.block > MOST_MEMORY - (1 << 20):
             raise ValueError("its key is too short, or it takes too much memory")
         return held

@@ -17,6 +17,7 @@ from bridge.outcome import Outcome, Refused
 from bridge.reconciliation import keeping
 from bridge.reconciliation.differences import Difference
 from bridge.terms import Terms
+from bridge.web import records
 from bridge.wire import heard, sent
 from contract.transactions import Transaction
 from tests.bridge.running import running
@@ -397,3 +398,29 @@ async def test_a_document_with_unseen_characters_is_put_right_all_the_same(tmp_p
         assert "posted" in await olga.get("/entries/1")
         await olga.get("/entries?text=" + quote(strange))
         assert re.findall(r'<a href="/entries/(\d+)"', olga.page) == ["1"]
+
+
+async def test_figures_are_counted_once_a_minute_however_many_look(tmp_path: Path) -> None:
+    seconds = [1_000.0]
+    async with site(tmp_path, now=lambda: seconds[0]) as admin, admin.person("vera") as vera:
+        assert "backlog 0" in await vera.get("/reconciliation")
+        await admin.ledger.apply(run_of(1, 3))
+        seconds[0] += 59.0
+        assert "backlog 0" in await vera.get("/reconciliation")
+        seconds[0] += 2.0
+        assert "backlog 3" in await vera.get("/reconciliation")
+
+
+async def test_one_report_is_drawn_up_at_a_time_and_not_for_ever(
+    admin: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with admin.person("vera") as vera:
+        async with admin.house.reporting:
+            seen = await vera.get("/audit?verify=1")
+            assert (vera.status, "another report is being drawn up" in seen) == (409, True)
+        monkeypatch.setattr(records, "REPORT_S", -1.0)
+        seen = await vera.get("/shadow?draw=1")
+        assert (vera.status, "it took longer than" in seen) == (409, True)
+        monkeypatch.setattr(records, "REPORT_S", 60.0)
+        await vera.get("/shadow?draw=1")
+        assert vera.status == 200
