@@ -12,7 +12,7 @@ transaction's id in 25 characters, which is all a header text holds: see `refere
 
 A delivery goes through the files in this order: `plan` (what is to be booked, with its `goods`),
 `materials`, `deliveries` and `counts` (look for it, make it, carry it on), `odata` (the wire:
-session, CSRF token, `changeset`), `verdict` (what an answer means).
+session, CSRF token, `changeset`, `attempts`), `verdict` (what an answer means).
 
 Authorizations of the communication user: the scenarios of the services named in `odata`.
 

@@ -42,7 +42,8 @@ async def count(sap: OData, plan: Counted, day: str) -> Outcome:
                 await sap.create(INVENTORY, HEADERS, written(sheet(plan, day)))
                 made = True
             case None if found and not posted:
-                await sap.act(INVENTORY, POST, posting(found[0], day), etag=etag(found[0]))
+                unchanged = {"If-Match": etag(found[0])}
+                await sap.act(INVENTORY, POST, posting(found[0], day), unchanged)
                 posted = True
             case None:
                 return Unknown(f"SAP does not show yet what became of the count {plan.text}")

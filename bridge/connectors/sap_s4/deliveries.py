@@ -93,7 +93,7 @@ async def deliver(sap: OData, plan: Delivery, config: Config) -> Outcome:
             case Act():
                 called.add(step.function)
                 number = (("DeliveryDocument", text(plan.number)),)
-                await sap.act(way.service, step.function, number, etag=step.etag)
+                await sap.act(way.service, step.function, number, {"If-Match": step.etag})
     return TryLater(f"delivery {plan.number} is not posted after {ROUNDS} steps")
 
 

@@ -8,14 +8,13 @@ made before it was looked for, which is once as long as nobody else uses these r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from bridge.connectors.sap_s4.attempts import Attempt
 from bridge.connectors.sap_s4.goods import Goods, is_material
 from bridge.connectors.sap_s4.odata import (
     MATERIALS,
     OData,
-    Once,
     key,
     listed,
     moment,
@@ -23,7 +22,6 @@ from bridge.connectors.sap_s4.odata import (
     written,
 )
 from bridge.connectors.sap_s4.plan import Cancellation, Posting, Postings, body, step_of
-from bridge.connectors.sap_s4.reference import request_id
 from bridge.outcome import Outcome, Posted, Refused, Unknown
 
 HEADERS = "A_MaterialDocumentHeader"
@@ -48,14 +46,14 @@ class Made:
         return f"{self.number}/{self.year}"
 
 
-async def post(sap: OData, plan: Postings, day: str, created: datetime) -> Outcome:
+async def post(sap: OData, plan: Postings, day: str, attempt: Attempt | None) -> Outcome:
     """Make the documents that are not there yet, in order.
 
     Args:
         sap: the system.
         plan: what to post.
         day: the posting date.
-        created: when the transaction was made, aware.
+        attempt: what names it to SAP; None where SAP was not set up for that.
     """
     several = len(plan.documents) > 1
     there: dict[str, Made] = {}
@@ -69,10 +67,8 @@ async def post(sap: OData, plan: Postings, day: str, created: datetime) -> Outco
             items = await order_items(sap, posting)
             if isinstance(items, Refused):
                 return items
-            once = Once(request_id(posting.text, step), created)
-            said = await sap.create(
-                MATERIALS, HEADERS, written(body(posting, day, items)), once=once
-            )
+            headers = attempt.headers(step) if attempt else {}
+            said = await sap.create(MATERIALS, HEADERS, written(body(posting, day, items)), headers)
             made = _made(said)
             if not made.number:
                 return Unknown("SAP made a material document and did not say its number")
@@ -144,7 +140,7 @@ def _item_for(row: Goods, items: Sequence[Mapping[str, Any]], order: str) -> str
     return Refused("needs_human", said)
 
 
-async def cancel(sap: OData, plan: Cancellation, day: str, created: datetime) -> Outcome:
+async def cancel(sap: OData, plan: Cancellation, day: str, attempt: Attempt | None) -> Outcome:
     """Cancel every document of a transaction that is not cancelled yet."""
     documents = await found(sap, plan.reverses)
     if not documents:
@@ -157,8 +153,8 @@ async def cancel(sap: OData, plan: Cancellation, day: str, created: datetime) ->
     for document in documents:
         name = await _cancelled_by(sap, document)
         if name is None:
-            once = Once(request_id(plan.text, str(document)), created)
-            await sap.act(MATERIALS, CANCEL, cancelling(document, day), once=once)
+            headers = attempt.headers(str(document)) if attempt else {}
+            await sap.act(MATERIALS, CANCEL, cancelling(document, day), headers)
             name = await _cancelled_by(sap, document)
         if name is None:
             return Unknown(f"SAP cancelled {document}, and shows no document that says so")

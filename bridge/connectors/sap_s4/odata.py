@@ -4,8 +4,7 @@ SAP takes a change only with a token it gave to the same session, which it knows
 token is asked for before the first change, one request at a time, and again when SAP says that it
 wants another: such a change was not made, and is sent once more.
 
-Source: SAP Gateway, "Cross-Site Request Forgery Protection", "Defining Settings for Idempotent
-Services"; OData 2.0.
+Source: SAP Gateway, "Cross-Site Request Forgery Protection"; OData 2.0.
 """
 
 import asyncio
@@ -15,7 +14,6 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -47,15 +45,8 @@ PAGE = 500
 """Entities read at once; SAP may send fewer and say where the rest begins."""
 MAX_PAGES = 10_000
 """Pages of one reading: a server that never ends is no reason to read for ever."""
+_NO_HEADERS: Mapping[str, str] = {}
 _DATE = re.compile(r"/Date\(([0-9]{1,14})([+-][0-9]{4})?\)/")
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """What makes a request one that SAP can tell from itself sent again."""
-
-    request_id: str
-    created: datetime
 
 
 class OData:
@@ -127,10 +118,9 @@ class OData:
         return await self._csrf(service)
 
     async def create(
-        self, service: Service, path: str, body: str, *, once: Once | None = None
+        self, service: Service, path: str, body: str, headers: Mapping[str, str] = _NO_HEADERS
     ) -> dict[str, Any]:
         """Create an entity, and return it."""
-        headers = self._repeatable(once)
         answer = await self._write("POST", service, path, headers=headers, body=body)
         return _content(answer, writes=True)
 
@@ -139,12 +129,9 @@ class OData:
         service: Service,
         function: str,
         query: Query,
-        *,
-        etag: str | None = None,
-        once: Once | None = None,
+        headers: Mapping[str, str],
     ) -> dict[str, Any]:
         """Call a function that changes something, and return what it says, if anything."""
-        headers = self._repeatable(once) | ({} if etag is None else {"If-Match": etag})
         answer = await self._write("POST", service, function, query=query, headers=headers)
         return _content(answer, writes=True) if answer.body.strip() else {}
 
@@ -254,12 +241,6 @@ class OData:
         pair = b64encode(f"{login.user}:{password}".encode()).decode()
         headers["Authorization"] = f"Basic {pair}"
         return [password, pair]
-
-    def _repeatable(self, once: Once | None) -> dict[str, str]:
-        if once is None or not self._config.repeatable:
-            return {}
-        created = once.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {"RequestID": once.request_id, "RepeatabilityCreation": created}
 
 
 def _oauth(http: Http, config: Config) -> ClientCredentials | None:

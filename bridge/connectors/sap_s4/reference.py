@@ -11,14 +11,12 @@ UUID('0190b7a0-0000-7000-8000-000000000001')
 """
 
 import re
-import uuid
 from uuid import UUID
 
 LENGTH = 25
 """Characters: those of `MaterialDocumentHeaderText`."""
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TEXT = re.compile(rf"[0-9A-Z]{{{LENGTH}}}")
-_STEPS = UUID("6f3d5c0e-8f0b-5d0e-9a53-2b0a6a3f1c55")
 
 
 def reference(name: UUID) -> str:
@@ -36,8 +34,3 @@ def named(text: str) -> UUID | None:
         return None
     number = int(text, 36)
     return UUID(int=number) if number < 2**128 else None
-
-
-def request_id(text: str, step: str) -> str:
-    """Return the name of one step of a transaction, for the header `RequestID`: 32 digits."""
-    return uuid.uuid5(_STEPS, f"{text} {step}").hex.upper()

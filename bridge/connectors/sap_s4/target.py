@@ -7,6 +7,7 @@ from typing import assert_never
 
 from bridge.connector import Connector
 from bridge.connectors.sap_s4 import counts, deliveries, materials
+from bridge.connectors.sap_s4.attempts import Attempts
 from bridge.connectors.sap_s4.config import Config
 from bridge.connectors.sap_s4.odata import MATERIALS, OData, Service, connected
 from bridge.connectors.sap_s4.plan import (
@@ -39,24 +40,26 @@ class SapS4:
         self.settle = config.http.settle
         self._sap = sap
         self._config = config
+        self._attempts = Attempts()
 
     async def deliver(self, transaction: Transaction, *, again: bool) -> Outcome:
-        """Book once. SAP is always asked first, so that it does not matter what came before."""
+        """Book once. SAP is always asked first for what came of earlier attempts."""
         plan = document(transaction, self._config)
         if isinstance(plan, Posted | Refused):
             return plan
         day = posting_day(transaction, self._config) or datetime.now(UTC).date().isoformat()
-        created = transaction.clock.wall
+        repeatable = self._config.repeatable
+        attempt = self._attempts.of(transaction.id, again=again) if repeatable else None
         try:
             match plan:
                 case Postings():
-                    return await materials.post(self._sap, plan, day, created)
+                    return await materials.post(self._sap, plan, day, attempt)
                 case Delivery():
                     return await deliveries.deliver(self._sap, plan, self._config)
                 case Counted():
                     return await counts.count(self._sap, plan, day)
                 case Cancellation():
-                    return await materials.cancel(self._sap, plan, day, created)
+                    return await materials.cancel(self._sap, plan, day, attempt)
                 case _:
                     assert_never(plan)
         except Stopped as stopped:

@@ -18,6 +18,7 @@ from contract.transactions import (
     Putaway,
     Receipt,
     Return,
+    Reversal,
     Shipment,
     Transaction,
     Transfer,
@@ -25,7 +26,7 @@ from contract.transactions import (
 from contract.values import Document, Line
 from tests.bridge.connectors.suite import transaction
 from tests.bridge.goods import COUNTED, SKUS
-from tests.bridge.streams import lines
+from tests.bridge.streams import lines, name
 from tests.fakes.sap_s4 import System
 from tests.fakes.sap_s4_books import INBOUND, OUTBOUND
 from tests.fakes.vendor import Faults
@@ -95,8 +96,8 @@ def on_hand(system: System) -> dict[str, Decimal]:
 def effects(system: System) -> Mapping[str, int]:
     """How often each transaction had an effect; an assembly is two documents."""
     found: Counter[str] = Counter()
-    for name, often in system.effects.items():
-        text, _, slip = name.partition(" ")
+    for said, often in system.effects.items():
+        text, _, slip = said.partition(" ")
         if slip != "cancelled" and not slip.endswith("/2"):
             found[str(UUID(int=int(text, 36)))] += often
     return found
@@ -109,8 +110,7 @@ def clerk(given: Iterable[Transaction]) -> dict[str, Decimal]:
     def add(rows: Sequence[Line], place: str | None, sign: int) -> None:
         plant, _, storage = PLACES.get(place or "DOCK", "0001").rpartition("/")
         for row in rows:
-            name = f"{row.item.sku} at {plant or '1010'}/{storage}"
-            hand[name] += sign * int(row.quantity.value)
+            hand[f"{row.item.sku} at {plant or '1010'}/{storage}"] += sign * int(row.quantity.value)
 
     for each in given:
         match each.event:
@@ -129,7 +129,7 @@ def clerk(given: Iterable[Transaction]) -> dict[str, Decimal]:
                 add(event.produced, event.location, 1)
             case Shipment() as event:
                 add(event.lines, "DOCK", -1)
-    return {name: Decimal(pieces) for name, pieces in hand.items() if pieces}
+    return {each: Decimal(pieces) for each, pieces in hand.items() if pieces}
 
 
 def of(kind: str, number: str) -> tuple[Document, ...]:
@@ -164,3 +164,7 @@ def refused(outcome: Outcome, code: str, *words: str) -> None:
     assert isinstance(outcome, Refused), outcome
     assert outcome.code == code
     assert all(word in outcome.text for word in words), outcome.text
+
+
+def undone(seq: int, reverses: int) -> Transaction:
+    return transaction(seq, Reversal(reverses=name(reverses)))

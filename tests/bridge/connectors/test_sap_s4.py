@@ -26,6 +26,7 @@ from bridge.connectors.sap_s4 import (
     reference,
 )
 from bridge.connectors.sap_s4 import plan as plans
+from bridge.connectors.sap_s4.attempts import Attempts
 from bridge.connectors.sap_s4.plan import Counted, Delivery, Posting, Postings, body
 from bridge.outcome import Posted, Refused
 from contract.transactions import (
@@ -212,12 +213,24 @@ def test_somebody_else_s_text_is_no_id(text: str) -> None:
     assert reference.named(text) is None
 
 
-def test_each_step_has_a_request_id_of_its_own() -> None:
-    text = reference.reference(name(1))
-    ids = {reference.request_id(text, step) for step in ("1000001/1", "1000001/2")}
+def test_each_step_of_an_attempt_has_a_name_of_its_own() -> None:
+    known = Attempts()
+    attempt = known.of(name(1), again=False)
+    ids = {attempt.headers(step)["RequestID"] for step in ("1", "2", "2")}
     assert len(ids) == 2
     assert all(re.fullmatch("[0-9A-F]{32}", each) for each in ids)
-    assert reference.request_id(text, "1000001/1") in ids
+    assert known.of(name(1), again=True) == attempt
+    assert known.of(name(1), again=False) != attempt
+    assert known.of(name(2), again=True) != attempt
+
+
+def test_attempts_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.connectors.sap_s4.attempts.MAX_KNOWN", 2)
+    known = Attempts()
+    first, second, third = (known.of(name(n), again=False) for n in (1, 2, 3))
+    assert known.of(name(2), again=True) == second
+    assert known.of(name(3), again=True) == third
+    assert known.of(name(1), again=True) != first
 
 
 # --- What a transaction is to SAP ---

@@ -33,6 +33,7 @@ from tests.bridge.connectors.sap_s4_house import (
     running,
     shipment,
     stocked,
+    undone,
 )
 from tests.bridge.connectors.suite import transaction
 from tests.bridge.streams import lines
@@ -110,23 +111,33 @@ async def test_a_client_of_its_own_is_named_in_every_request(
     assert all("sap-client=100" in seen.path for seen in system.seen)
 
 
-async def test_the_request_id_is_the_same_each_time_and_only_where_it_was_set_up(
+async def test_what_may_be_booked_comes_again_under_its_id_and_what_failed_under_a_new_one(
     tmp_path: Path,
 ) -> None:
+    """SAP gives its first answer again to the same id: also the one that something was missing."""
     assembly = Assembly(produced=lines("KIT"), consumed=lines(), documents=of("prodorder", "1"))
     value = transaction(1, assembly)
-    async with running(repeatable=True) as system:
-        system.faults.next = ["throttled", "", "unavailable"]
-        for _ in range(3):
-            await deliver(system, tmp_path, value, repeatable=True)
+    async with (
+        running(repeatable=True) as system,
+        connect(config_of(system.url, tmp_path, repeatable=True)) as connector,
+    ):
+        system.errors = [unposted("M7/021", "Deficit"), None]
+        refused(await connector.deliver(value, again=False), "short_stock")
+        system.faults.next = ["", "broken"]
+        assert isinstance(await connector.deliver(value, again=False), Unknown)
+        assert isinstance(await connector.deliver(value, again=True), Posted)
         posts = [seen for seen in system.seen if seen.method == "POST"]
         ids = [seen.headers["RequestID"] for seen in posts]
-        assert [ids.index(each) for each in ids] == [0, 0, 2, 2]
-        assert len({seen.headers["RepeatabilityCreation"] for seen in posts}) == 1
+        assert [ids.index(each) for each in ids] == [0, 1, 2, 2]
+        made = [seen.headers["RepeatabilityCreation"] for seen in posts]
+        assert made[1] == made[2] == made[3]
         assert effects(system) == {str(value.id): 1}
-    async with running() as system:
-        await deliver(system, tmp_path, value)
-        assert not any("RequestID" in seen.headers for seen in system.seen)
+
+
+async def test_where_it_was_not_set_up_no_request_has_an_id(system: System, tmp_path: Path) -> None:
+    await deliver(system, tmp_path, moved(), undone(2, 1))
+    assert len(system.effects) == 2
+    assert not any("RequestID" in seen.headers for seen in system.seen)
 
 
 # --- What SAP says ---

@@ -16,7 +16,6 @@ from contract.transactions import (
     Assembly,
     Count,
     Receipt,
-    Reversal,
     Transaction,
 )
 from contract.values import Line
@@ -34,9 +33,10 @@ from tests.bridge.connectors.sap_s4_house import (
     running,
     shipment,
     stocked,
+    undone,
 )
 from tests.bridge.connectors.suite import transaction
-from tests.bridge.streams import lines, name
+from tests.bridge.streams import lines
 from tests.fakes.sap_s4 import System
 from tests.fakes.sap_s4_books import COUNTS, INBOUND, OUTBOUND, unposted
 
@@ -247,10 +247,6 @@ async def test_a_count_that_a_person_changed_is_left_to_them(
 
 
 # --- Cancellations ---
-
-
-def undone(seq: int, reverses: int) -> Transaction:
-    return transaction(seq, Reversal(reverses=name(reverses)))
 
 
 async def test_a_reversal_cancels_every_document_once(system: System, tmp_path: Path) -> None:
