@@ -33,6 +33,7 @@ _REASONS: dict[str, Reason] = {
     "F5/201": "closed_period",
     "M7/120": "forbidden",
     "M7/121": "forbidden",
+    "/IWBEP/CM_COS/005": "needs_human",  # it knew the request, and no longer what came of it
 }
 _LOCKS = frozenset({"M3/022", "M3/023", "M3/024", "ME/006"})
 _LOCK_WORDS = re.compile(r"\block(ed)? by\b|\b(being|already) process", re.IGNORECASE)

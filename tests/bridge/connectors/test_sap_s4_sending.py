@@ -154,6 +154,7 @@ async def test_where_it_was_not_set_up_no_request_has_an_id(system: System, tmp_
         ("M7/018", "Enter Plant", "refused"),
         ("M3/351", "Material A not maintained in plant 1010", "unknown_sku"),
         ("M7/121", "You have no authorization", "forbidden"),
+        ("/IWBEP/CM_COS/005", "RequestID is outdated", "needs_human"),
         ("ZZ/999", "Something of the house's own", "refused"),
     ],
 )
