@@ -86,8 +86,7 @@ class Clerk:
         if not there:
             text = f"nothing there was booked for transaction {earlier}"
             return Refused("unknown_document", text)
-        # The other way round, so that what came in last goes out first
-        for part, voucher in reversed(there.items()):
+        for part, voucher in there.items():
             match voucher.state:
                 case "draft":
                     await self._office.discard(part, voucher)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from bridge.http import MAX_TEXT, SETTING_WRONG, Answer
-from bridge.outcome import Outcome, Refused, TryLater
+from bridge.outcome import Outcome, Refused, TryLater, Unknown
 from bridge.vouchers.forms import Order, Part, Request, Voucher, kind_of
 from bridge.vouchers.plan import Assembled, Booking, Counted, Task
 from bridge.vouchers.rows import Article, Values
@@ -115,6 +115,8 @@ class LambdaForms:
         why = f"{self.who} answered {answer.status}: {said}"[:MAX_TEXT]
         if answer.status == 401:
             return TryLater(why, SETTING_WRONG, needs="login")
+        if answer.status == 409 and writes:
+            return Unknown(f"somebody else was at it: {why}")
         if answer.status == 422 and writes:
             codes = (code for pattern, code in _REFUSALS if pattern.search(said))
             return Refused(next(codes, "refused"), said[:MAX_TEXT])
