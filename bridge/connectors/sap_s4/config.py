@@ -76,8 +76,12 @@ class Movements(_Table):
 class Cause(_Table):
     """One row of `[target.causes]`: what a reason of an adjustment or return is to SAP."""
 
-    movement: Movement | None = None
-    """In place of the one in `movements`, such as `03/551` for what was scrapped."""
+    increase: Movement | None = None
+    """In place of the one in `movements`, where it is the reason of an increase."""
+    decrease: Movement | None = None
+    """The same of a decrease, such as `03/551` for what was scrapped."""
+    customer_return: Movement | None = None
+    """The same of a return."""
     reason: Short | None = None
     """Reason for movement (GoodsMovementReasonCode), where the movement type wants one."""
     cost_center: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_-]{1,10}$")] | None = None

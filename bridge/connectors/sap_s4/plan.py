@@ -171,10 +171,11 @@ def _moved(event: Putaway | Transfer, text: str, config: Config) -> Plan | Poste
 
 
 def _adjusted(event: Adjustment, text: str, config: Config) -> Plan | Posted | Refused:
-    cause = config.causes.get(event.reason, Cause())
-    movements = config.movements
-    usual = movements.increase if event.direction == "increase" else movements.decrease
-    movement = cause.movement or usual
+    cause, usual = config.causes.get(event.reason, Cause()), config.movements
+    if event.direction == "increase":
+        movement = cause.increase or usual.increase
+    else:
+        movement = cause.decrease or usual.decrease
     if movement is None:
         return Refused("unsupported", f"no movement type is set for a stock {event.direction}")
     said = (*_place(event.location, config), *_why(cause))
@@ -185,7 +186,7 @@ def _adjusted(event: Adjustment, text: str, config: Config) -> Plan | Posted | R
 def _returned(event: Return, text: str, config: Config) -> Plan | Posted | Refused:
     cause = config.causes.get(event.disposition, Cause())
     cause = config.causes.get(event.reason or "", cause)
-    movement = cause.movement or config.movements.customer_return
+    movement = cause.customer_return or config.movements.customer_return
     if movement is None:
         said = "no movement type is set: a returns delivery is received in SAP itself"
         return Refused("unsupported", f"no return is booked, {said}")

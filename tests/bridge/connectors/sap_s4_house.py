@@ -53,7 +53,7 @@ def config_of(url: str, folder: Path, **more: Any) -> Config:
             "locations": PLACES,
             "counted_whole": ["STORE"],
             "movements": {"customer_return": "05/451"},
-            "causes": {"broken": {"movement": "03/551", "cost_center": "1010-W", "reason": "0001"}},
+            "causes": {"broken": {"decrease": "03/551", "cost_center": "1010-W", "reason": "0001"}},
             "time_zone": "Europe/Berlin",
             "http": {"timeout": 20, "settle": 0.1},
             **more,

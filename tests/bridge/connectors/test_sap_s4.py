@@ -333,6 +333,20 @@ def test_a_reason_has_its_own_movement_reason_and_cost_center() -> None:
     }
     other = Adjustment(lines=lines(), direction="decrease", reason="lost")
     assert posting_of(other).movement == "03/702"
+    back = Adjustment(lines=lines(), direction="increase", reason="broken")
+    assert posting_of(back).movement == "05/701"
+
+
+def test_a_return_goes_by_its_reason_and_else_by_its_disposition() -> None:
+    causes = {
+        "damaged": {"customer_return": "05/651", "reason": "0001"},
+        "recall": {"reason": "0002"},
+    }
+    made = {"lines": lines(), "disposition": "damaged"}
+    posting = posting_of(Return.model_validate(made), causes=causes)
+    assert (posting.movement, dict(posting.common)["GoodsMovementReasonCode"]) == ("05/651", "0001")
+    posting = posting_of(Return.model_validate({**made, "reason": "recall"}), causes=causes)
+    assert (posting.movement, dict(posting.common)["GoodsMovementReasonCode"]) == ("05/451", "0002")
 
 
 def test_an_assembly_is_what_was_used_and_what_was_made() -> None:
