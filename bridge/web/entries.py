@@ -4,8 +4,7 @@ from typing import Any, cast, get_args
 from urllib.parse import urlencode
 
 from bridge.search import State, Wanted
-from bridge.web.visit import Answer, House, NotFound, Shown, Unfit, Visit, unique
-from bridge.wire import MAX_TEXT
+from bridge.web.visit import Answer, House, NotFound, Shown, Unfit, Visit, is_number, unique
 
 ROWS = 50
 """Rows of one page."""
@@ -42,9 +41,9 @@ def _wanted(house: House, visit: Visit, asked: dict[str, str]) -> Wanted:
     identified = unique(text)
     number = text.removeprefix("#") if text.startswith("#") else ""
     return Wanted(
-        text="" if identified or _is_number(number) else text,
+        text="" if identified or is_number(number) else text,
         id=identified,
-        number=int(number) if _is_number(number) else None,
+        number=int(number) if is_number(number) else None,
         gateway=asked["gateway"],
         station=asked["station"],
         type=asked["type"],
@@ -53,10 +52,6 @@ def _wanted(house: House, visit: Visit, asked: dict[str, str]) -> Wanted:
         since=visit.time("since", house.zone),
         until=visit.time("until", house.zone),
     )
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 async def entry(house: House, visit: Visit) -> Answer:
@@ -78,7 +73,6 @@ async def entry(house: House, visit: Visit) -> Answer:
             "attempts": attempts,
             "open_ones": open_ones,
             "names": names_in(story["as_changed"] or story["came"]),
-            "longest": MAX_TEXT,
         },
     )
 

@@ -9,7 +9,7 @@ from bridge.decisions import MOST, Which
 from bridge.errors import NotDone
 from bridge.search import Wanted
 from bridge.web.entries import ROWS
-from bridge.web.visit import Answer, House, Moved, Shown, Unfit, Visit
+from bridge.web.visit import Answer, House, Moved, Shown, Unfit, Visit, is_number
 from contract.envelope import Reason
 
 
@@ -37,15 +37,18 @@ async def ask(house: House, visit: Visit) -> Answer:
     found = await house.ledger.search(Wanted(state="dead", code=code), MOST)
     return Shown(
         "all_of_them.html",
-        {"code": code, "what": what, "rows": found.rows[:10], "count": len(found.rows)}
-        | {"most": MOST, "more": found.further is not None},
+        {"code": code, "what": what, "rows": found.rows[:10], "most": MOST}
+        | {
+            "numbers": [row["number"] for row in found.rows],
+            "more": found.further is not None,
+        },
     )
 
 
 async def decide_all(house: House, visit: Visit) -> Answer:
-    """Retry or discard the dead letters of one reason, those that are there now."""
+    """Retry or discard the dead letters of one reason that the person was asked about."""
     code, what = _code(visit.said("code")), visit.said("what")
-    which = Which(code=code)
+    which = Which(numbers=_numbers(visit.said("numbers", most=20 * MOST)), code=code)
     if what == "discard":
         numbers = await house.ledger.discard(which, visit.user, visit.reason())
         return Moved("/dead-letters", f"{_entries(len(numbers))} discarded for good")
@@ -59,6 +62,14 @@ def _code(text: str) -> Reason:
     if text not in get_args(Reason) or text == "discarded":
         raise Unfit(f"there is no such reason: {text}")
     return cast("Reason", text)
+
+
+def _numbers(text: str) -> list[int]:
+    """Return numbers of entries, at least one: none would mean all."""
+    found = text.split()
+    if not (found and len(found) <= MOST and all(is_number(each) for each in found)):
+        raise Unfit("the form is not whole")
+    return [int(each) for each in found]
 
 
 def _entries(count: int) -> str:

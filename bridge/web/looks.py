@@ -98,8 +98,8 @@ def _age(seconds: float | None) -> str:
     """
     if seconds is None:
         return ""
-    for unit, size in (("days", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
-        if seconds >= 1.5 * size or (unit == "min" and seconds >= size):
+    for unit, size, least in (("days", 86_400, 129_600), ("h", 3_600, 5_400), ("min", 60, 60)):
+        if seconds >= least:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
 

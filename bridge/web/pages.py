@@ -87,6 +87,7 @@ class Pages:
             return response
         if token is None:
             return self._login_form(request, "Name or password is wrong.", 403, to)
+        self._door.leave(request, caller)  # of who was there before
         response = _see(way_back(to))
         hand_over(response, token, caller)
         return response

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 from uuid import UUID
 
@@ -91,9 +91,11 @@ class Visit:
 
     def every(self, name: str, most: int = 200) -> list[str]:
         """Return every word of that name in the form, as they stand there."""
-        found = [str(text) for text in self.form.getall(name, ())]
-        if len(found) > most or any(len(text) > MAX_WORDS for text in found):
-            raise Unfit(f"{name} is too long")
+        found = self.form.getall(name, [])
+        if len(found) > most:
+            raise Unfit(f"at most {most} times {name}")
+        for text in found:
+            _words(name, text)
         return found
 
     def reason(self) -> str:
@@ -108,15 +110,15 @@ class Visit:
         return why
 
     def time(self, name: str, zone: tzinfo) -> datetime | None:
-        """Return a time of the query, in the office's zone where it names none."""
+        """Return a time of the query, which is in `zone` where it names none; None without one."""
         text = self.asked(name)
         if not text:
             return None
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError as error:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
             raise Unfit(f"{name} is a time such as 2026-11-23T08:00") from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,18 @@ def unique(text: str) -> UUID | None:
         return None
 
 
+def is_number(text: str) -> bool:
+    """Return whether `text` is a number that a database has room for."""
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+
+
 def _number(text: str, wrong: BridgeError) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+    if not is_number(text):
         raise wrong
     return int(text)
 
 
-def _words(name: str, text: Any, most: int = MAX_WORDS) -> str:
-    if not isinstance(text, str) or len(text) > most:
-        raise Unfit(f"{name} has at most {most} characters")
+def _words(name: str, text: str, most: int = MAX_WORDS) -> str:
+    if len(text) > most or "\0" in text:  # PostgreSQL has no place for the latter
+        raise Unfit(f"{name} has at most {most} characters, and no NUL among them")
     return text.strip()

@@ -103,7 +103,14 @@ async def test_a_search_finds_an_entry_by_what_a_person_knows(admin: Site) -> No
         await vera.get("/entries?station=bench&state=in+line&since=2026-01-01T00:00")
         assert re.findall(r'<a href="/entries/(\d+)"', vera.page) == ["2", "1"]
         assert "Nothing found" in await vera.get("/entries?text=nowhere")
-        for wrong in ("state=lost", "since=yesterday", "below=x", "text=" + "x" * 501):
+        for wrong in (
+            "state=lost",
+            "since=yesterday",
+            "until=0001-01-01T00:00%2B09:00",
+            "gateway=%00",
+            "below=x",
+            "text=" + "x" * 501,
+        ):
             await vera.get(f"/entries?{wrong}")
             assert vera.status == 400, wrong
 
@@ -143,14 +150,18 @@ async def test_dead_letters_are_decided_one_by_one_or_all_of_a_reason(tmp_path: 
         assert olga.status == 200
         seen = await olga.get("/dead-letters/all?code=over_receipt&what=discard")
         assert "Discard: 2 with over_receipt" in seen
-        await olga.post("/dead-letters/all", code="over_receipt", what="discard", why="")
-        assert olga.status == 400
+        form: dict[str, Any] = {"code": "over_receipt", "what": "discard", "numbers": "4 5"}
+        for wrong in ({"why": ""}, {"numbers": ""}, {"numbers": "4 x"}, {"what": "eat"}):
+            await olga.get("/dead-letters/all?code=over_receipt&what=discard")
+            assert 'name="numbers" value="5 4"' in olga.page
+            await olga.post("/dead-letters/all", **(form | {"why": "by hand"} | wrong))
+            assert olga.status == 400, wrong
+        await admin.ledger.apply(run_of(6, 6))
+        await worked(admin, 6)  # comes while she looks, and is not what she decides of
         await olga.get("/dead-letters/all?code=over_receipt&what=discard")
-        seen = await olga.post(
-            "/dead-letters/all", code="over_receipt", what="discard", why="by hand"
-        )
+        seen = await olga.post("/dead-letters/all", **form, why="by hand")
         assert "2 entries discarded for good" in seen
-        assert "Nothing waits for a person" in seen
+        assert re.findall(r'<a href="/entries/(\d+)"', olga.page) == ["6", "3", "1"]
         trail = await admin.ledger.audit_trail()
         assert {row["who"] for row in trail} == {"olga"}
         assert sorted(row["what"] for row in trail) == [
