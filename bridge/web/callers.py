@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+_MOST_PROXIES = 8
+"""Addresses looked at of those that proxies passed on."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -33,12 +35,14 @@ class Callers:
 
     def caller(self, request: web.Request) -> Caller:
         """Return who asks."""
-        address, scheme = request.remote or "", request.scheme
+        address, secure = _unmapped(request.remote or ""), request.scheme == "https"
         if self._trusted(address):
-            scheme = request.headers.get("X-Forwarded-Proto", scheme).strip().lower()
-            passed = request.headers.get("X-Forwarded-For", "").split(",")[-8:]
-            address = self._outermost([address, *reversed([part.strip() for part in passed])])
-        return Caller(address, scheme == "https", f"{scheme}://{request.host}")
+            said = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2]
+            secure = secure or said.strip().lower() == "https"
+            passed = request.headers.get("X-Forwarded-For", "").split(",")[-_MOST_PROXIES:]
+            further = (_unmapped(part.strip()) for part in reversed(passed))
+            address = self._outermost([address, *further])
+        return Caller(address, secure, f"{'https' if secure else 'http'}://{request.host}")
 
     def _outermost(self, addresses: Sequence[str]) -> str:
         """Return the first address that is no proxy of ours, from here outwards."""
@@ -72,6 +76,15 @@ class Callers:
 def is_loopback(host: str) -> bool:
     """Return whether `host` is this machine, as it calls itself."""
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _unmapped(address: str) -> str:
+    """Return the IPv4 address that a socket for both kinds shows as one of IPv6."""
+    if not _is_address(address):
+        return address
+    known = ipaddress.ip_address(address)
+    mapped = known.ipv4_mapped if isinstance(known, ipaddress.IPv6Address) else None
+    return str(mapped or known)
 
 
 def _is_address(host: str) -> bool:

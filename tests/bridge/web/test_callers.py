@@ -39,6 +39,8 @@ def request(address: str, **headers: str) -> Any:
         ("192.0.2.1", "rubbish", "192.0.2.1"),
         ("192.0.2.1", "rubbish, 203.0.113.5", "203.0.113.5"),
         ("2001:db8::1", "203.0.113.5", "203.0.113.5"),
+        ("::ffff:192.0.2.1", "::ffff:203.0.113.5", "203.0.113.5"),
+        ("::ffff:198.51.100.9", "203.0.113.5", "198.51.100.9"),
     ],
 )
 def test_the_first_address_that_is_no_proxy_of_ours_is_who_asks(
@@ -52,6 +54,8 @@ def test_only_a_known_proxy_says_that_it_came_encrypted() -> None:
     assert BEHIND.caller(request("192.0.2.1", X_Forwarded_Proto="https")) == Caller(
         "192.0.2.1", secure=True, origin="https://h:1"
     )
+    for said, secure in (("http", False), ("http, HTTPS", True), ("https, http", False)):
+        assert BEHIND.caller(request("192.0.2.1", X_Forwarded_Proto=said)).secure == secure
     assert BEHIND.caller(request("198.51.100.9", X_Forwarded_Proto="https")) == Caller(
         "198.51.100.9", secure=False, origin="http://h:1"
     )
