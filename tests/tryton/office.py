@@ -268,7 +268,11 @@ class Office:
 
     def references(self) -> list[str]:
         """Reference of every supplier shipment there is, one for each."""
-        return sorted(row[0] for row in self._rows("SELECT reference FROM stock_shipment_in"))
+        return self.references_of("stock_shipment_in")
+
+    def references_of(self, kind: str) -> list[str]:
+        """Reference of every document in a table, one for each."""
+        return sorted(row[0] or "" for row in self._rows(f"SELECT reference FROM {kind}"))
 
     def received(self, order: str) -> dict[tuple[str, str | None], float]:
         """What came in of an order, by product and lot, by its moves that were done."""

@@ -140,7 +140,7 @@ def _takes(carton: Carton, shipment: Dispatch, sku_field: str) -> tuple[Take, ..
         moves = [
             move for move in shipment.outgoing_moves if move.product.is_(goods.item, sku_field)
         ]
-        refused = _unfit(goods, moves, carton.order)
+        refused = unfit(goods, moves, carton.order, LEAVING)
         if refused is not None:
             return refused
         rest = goods.quantity
@@ -159,15 +159,32 @@ def _takes(carton: Carton, shipment: Dispatch, sku_field: str) -> tuple[Take, ..
     return tuple(takes)
 
 
-def _unfit(goods: Goods, moves: Sequence[Outgoing], order: str) -> Refused | None:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Which way goods go, and how to say that they cannot."""
+
+    ends: tuple[str, str]
+    """Types of the locations."""
+    nothing: str
+    """What the order has, where there is nothing of the goods."""
+    what: str
+    """What was scanned."""
+
+
+LEAVING = Way(("storage", "customer"), "nothing open", "carton")
+COMING_BACK = Way(("customer", "storage"), "sent nothing", "return")
+
+
+def unfit(goods: Goods, moves: Sequence[Outgoing], order: str, way: Way) -> Refused | None:
+    """Return why none of an order's moves of an item can be these goods. Pure."""
     if not moves:
-        return Refused("unknown_sku", f"order {order} has nothing open of {goods}")
+        return Refused("unknown_sku", f"order {order} has {way.nothing} of {goods}")
     if len({move.product.id for move in moves}) > 1:
         return Refused("unknown_sku", f"order {order} has several products for {goods}")
-    if goods.lot is None and moves[0].product.needs_lot("storage", "customer"):
-        return Refused("lot_required", f"Tryton lets {goods} go with a lot only")
+    if goods.lot is None and moves[0].product.needs_lot(*way.ends):
+        return Refused("lot_required", f"Tryton moves {goods} with a lot only")
     for unit in (move.unit for move in moves):
-        if refused := misfit(goods, unit, f"order {order}", "carton"):
+        if refused := misfit(goods, unit, f"order {order}", way.what):
             return refused
     return None
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from bridge.connectors.tryton.answers import Depot, Outgoing, Sale
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.departure import Take
-from bridge.connectors.tryton.goods import Goods, day_of, exact, gathered, misfit, plain
+from bridge.connectors.tryton.departure import COMING_BACK, Take, unfit
+from bridge.connectors.tryton.goods import Goods, day_of, exact, gathered, plain
 from bridge.outcome import Posted, Refused
 from contract.transactions import Return, Transaction
 
@@ -74,7 +74,7 @@ def matched(
     for goods in plan.goods:
         rest = goods.quantity
         mine = [move for move in moves if move.product.is_(goods.item, sku_field)]
-        if refused := _unfit(goods, mine, plan.order):
+        if refused := unfit(goods, mine, plan.order, COMING_BACK):
             return refused
         for move in mine:
             same = goods.lot is None or (move.lot is not None and move.lot.number == goods.lot)
@@ -91,19 +91,6 @@ def matched(
             )
             return Refused("refused", why)
     return tuple(takes)
-
-
-def _unfit(goods: Goods, moves: Sequence[Outgoing], order: str) -> Refused | None:
-    if not moves:
-        return Refused("unknown_sku", f"order {order} has sent nothing of {goods}")
-    if len({move.product.id for move in moves}) > 1:
-        return Refused("unknown_sku", f"order {order} has several products for {goods}")
-    if goods.lot is None and moves[0].product.needs_lot("customer", "storage"):
-        return Refused("lot_required", f"Tryton takes {goods} back with a lot only")
-    for unit in (move.unit for move in moves):
-        if refused := misfit(goods, unit, f"order {order}", "return"):
-            return refused
-    return None
 
 
 def shipment_return(

@@ -65,10 +65,7 @@ class Rest:
     ) -> list[_A]:
         """Return the records that match, with `fields` read; at most `MAX_ROWS`."""
         query = [("d", _base64(domain)), ("s", str(MAX_ROWS)), *(("f", name) for name in fields)]
-        rows = await self._call("GET", model, query, writes=False, context=context)
-        if not isinstance(rows, list):
-            raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
-        return [_read(answer, row, writes=False) for row in rows]
+        return await self._rows(model, answer, query, context)
 
     async def pages(
         self,
@@ -86,13 +83,10 @@ class Rest:
                 *(("o", _base64([["id", "ASC"]])), ("s", str(PAGE))),
                 *(("f", name) for name in fields),
             ]
-            rows = await self._call("GET", model, query, writes=False, context=context)
-            if not isinstance(rows, list):
-                raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
+            rows = await self._rows(model, answer, query, context)
             for row in rows:
-                found = _read(answer, row, writes=False)
-                after = max(after, found.id)
-                yield found
+                after = max(after, row.id)
+                yield row
             if len(rows) < PAGE:
                 return
 
@@ -102,7 +96,16 @@ class Rest:
         """Return the records that match, the newest first; at most `PAGE`."""
         query = [("d", _base64(domain)), ("o", _base64([["id", "DESC"]])), ("s", str(PAGE))]
         query += [("f", name) for name in fields]
-        rows = await self._call("GET", model, query, writes=False)
+        return await self._rows(model, answer, query)
+
+    async def _rows(
+        self,
+        model: str,
+        answer: type[_A],
+        query: list[tuple[str, str]],
+        context: dict[str, Any] | None = None,
+    ) -> list[_A]:
+        rows = await self._call("GET", model, query, writes=False, context=context)
         if not isinstance(rows, list):
             raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
         return [_read(answer, row, writes=False) for row in rows]

@@ -1,19 +1,13 @@
 """Returns, assemblies and reversals in a real Tryton, each once."""
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from bridge.connector import Connector
-from bridge.connectors.tryton import Config, connect
-from bridge.outcome import Outcome, Posted, Refused, Unknown
+from bridge.outcome import Posted, Refused, Unknown
 from contract.transactions import Return, Transaction
 from contract.values import Line
+from tests.tryton.delivering import Stock, bridge, changed, deliver, lay_in
 from tests.tryton.line import Line as Wire
 from tests.tryton.office import Tryton
 from tests.tryton.scans import (
@@ -38,7 +32,6 @@ from tests.tryton.scans import (
 pytest_plugins = ["tests.tryton.fixtures"]
 pytestmark = [pytest.mark.tryton, pytest.mark.timeout(900)]  # the first test may have to build it
 
-GENEROUS = 60.0
 HERE, THERE = "A-01-01", "A-01-02"
 RETURNING = (r"POST .*out\.return\?", r"POST .*/receive\?", r"POST .*/do\?")
 MAKING = (
@@ -47,20 +40,6 @@ MAKING = (
 )
 CANCEL = r"POST .*/cancel\?"
 SSCC = "340123450000000018"
-Stock = dict[tuple[str, str, str | None], float]
-
-
-@asynccontextmanager
-async def bridge(tryton: Tryton, **changes: Any) -> AsyncIterator[Connector]:
-    async with connect(Config.model_validate(tryton.settings(**changes))) as connector:
-        yield connector
-
-
-async def deliver(
-    tryton: Tryton, scanned: Transaction, *, again: bool = False, **changes: Any
-) -> Outcome:
-    async with bridge(tryton, **changes) as connector, asyncio.timeout(GENEROUS):
-        return await connector.deliver(scanned, again=again)
 
 
 async def booked(tryton: Tryton, scanned: Transaction) -> Transaction:
@@ -69,22 +48,12 @@ async def booked(tryton: Tryton, scanned: Transaction) -> Transaction:
     return scanned
 
 
-def changed(before: Stock, after: Stock) -> Stock:
-    difference: Counter[Any] = Counter()
-    difference.update(after)
-    difference.subtract(before)
-    return {key: round(value, 6) for key, value in difference.items() if round(value, 6)}
-
-
 @pytest.fixture
 def stocked(tryton: Tryton) -> Tryton:
     """Tryton with ten of each thing at one location, and more in its storage."""
-    there = tryton.office.stock()
     wanted: Stock = {(product, HERE, None): 10 for product in ("widget", "beans", "coffee")}
     wanted |= {("serum", HERE, "A7"): 10, ("serum", "STO", "A7"): 100, ("widget", "STO", None): 100}
-    for (product, place, lot), quantity in wanted.items():
-        if there.get((product, place, lot), 0) != quantity:
-            tryton.office.put(product, place, quantity, lot)
+    lay_in(tryton, wanted)
     return tryton
 
 

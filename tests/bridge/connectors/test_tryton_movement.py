@@ -1,20 +1,14 @@
 """Goods that stay in the house, in a real Tryton: moved, counted, corrected, each once."""
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from bridge.connector import Connector
-from bridge.connectors.tryton import Config, connect
-from bridge.outcome import Outcome, Posted, Refused, Unknown
+from bridge.outcome import Posted, Refused, Unknown
 from contract.transactions import Putaway, Transaction
 from contract.values import Item, Line
+from tests.tryton.delivering import Stock, bridge, changed, deliver, lay_in
 from tests.tryton.line import Line as Wire
 from tests.tryton.office import Tryton
 from tests.tryton.scans import (
@@ -33,22 +27,7 @@ from tests.tryton.scans import (
 pytest_plugins = ["tests.tryton.fixtures"]
 pytestmark = [pytest.mark.tryton, pytest.mark.timeout(900)]  # the first test may have to build it
 
-GENEROUS = 60.0
 HERE, THERE = "A-01-01", "A-01-02"
-Stock = dict[tuple[str, str, str | None], float]
-
-
-@asynccontextmanager
-async def bridge(tryton: Tryton, **changes: Any) -> AsyncIterator[Connector]:
-    async with connect(Config.model_validate(tryton.settings(**changes))) as connector:
-        yield connector
-
-
-async def deliver(
-    tryton: Tryton, scanned: Transaction, *, again: bool = False, **changes: Any
-) -> Outcome:
-    async with bridge(tryton, **changes) as connector, asyncio.timeout(GENEROUS):
-        return await connector.deliver(scanned, again=again)
 
 
 def putaway(source: str | None, target: str, *lines: Line) -> Transaction:
@@ -67,18 +46,8 @@ def stocked(tryton: Tryton) -> Tryton:
         **{(product, "STO", None): 10 for product in ("widget", "beans")},
         **{("serum", place, "A7"): 10 for place in (HERE, "STO")},
     }
-    there = tryton.office.stock()
-    for (product, place, lot), quantity in wanted.items():
-        if there.get((product, place, lot), 0) != quantity:
-            tryton.office.put(product, place, quantity, lot)
+    lay_in(tryton, wanted)
     return tryton
-
-
-def changed(before: Stock, after: Stock) -> Stock:
-    difference: Counter[Any] = Counter()
-    difference.update(after)
-    difference.subtract(before)
-    return {key: round(value, 6) for key, value in difference.items() if round(value, 6)}
 
 
 @dataclass(frozen=True)
