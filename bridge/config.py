@@ -199,7 +199,9 @@ def load(path: Path) -> Config:
         reads = registry.load(config.target.connector).CAPABILITIES.reads
         if config.reference.source == "target" and not reads & {*READABLE.values()}:
             problems.append(f"reference.source: {config.target.connector} does not read; use files")
-        problems += [f"reconciliation: {why}" for why in config.reconciliation.unread(reads)]
+        moves = hasattr(registry.load(config.target.connector), "moves")
+        unread = config.reconciliation.unread(reads, moves=moves)
+        problems += [f"reconciliation: {why}" for why in unread]
     if problems or config is None:
         raise ConfigError("\n".join(f"{path.name}: {problem}" for problem in problems))
     return config

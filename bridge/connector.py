@@ -8,9 +8,9 @@ A connector, `bridge/connectors/<name>.py` or a folder of that name, has
 - `connect(config)`: an async context manager that yields a `Connector`;
 - `calls(transaction, config)`: optional, pure; the calls it would make, for a person to read;
 - `read(config)`: optional; an async context manager that yields a `Source`;
-- `moves(transaction, config)`: optional, pure; what booking it adds to stock levels, as tuples of
-  item, place, unit and quantity, which is None where only the ERP can say. Without it
-  reconciliation goes by what the transaction itself names;
+- `moves(transaction, config)`: optional, pure; what booking it adds to stock levels as `stock()`
+  shows them, in tuples of item, place (`?` where only the ERP knows), unit and quantity (None where
+  only the ERP knows). Without it stock is not reconciled;
 - `consent(config)`: optional; what a person agrees to once, for `scanpost bridge login`.
 
 What a connector sends and hears it also tells `bridge.wire`, secrets left out.

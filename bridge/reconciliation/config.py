@@ -36,20 +36,28 @@ class ReconciliationTable(BaseModel):
     tolerance: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)] = Decimal(0)
     """By how much a quantity may differ, in its own unit."""
     stock: bool = False
-    """Whether stock is held against what was booked. For an ERP where nobody else moves stock."""
+    """Whether stock is held against what was booked: for a target where nobody else moves stock,
+    and whose connector says what a booking adds to it."""
 
     @property
     def enabled(self) -> bool:
         """Whether rounds are made at all."""
         return self.every is not None or bool(self.at)
 
-    def unread(self, reads: Collection[str]) -> list[str]:
-        """Return what is asked for here and the connector does not read."""
+    def unread(self, reads: Collection[str], *, moves: bool) -> list[str]:
+        """Return what is asked for here and the connector does not do.
+
+        Args:
+            reads: what it reads.
+            moves: whether it says what a booking adds to stock.
+        """
         if not self.enabled:
             return []
         needed = {"booked", *(["stock"] if self.stock else [])}
-        missing = sorted(needed - set(reads))
-        return [f"the connector does not read {name!r}" for name in missing]
+        missing = [f"the connector does not read {name!r}" for name in sorted(needed - set(reads))]
+        if self.stock and not moves:
+            missing.append("stock: the connector does not say what a booking adds to it")
+        return missing
 
     def next_after(self, last: datetime, zone: tzinfo) -> datetime | None:
         """Return when the round after one at `last`, aware, is due; None where it is off."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from bridge.reconciliation.differences import Difference
 
 UNNAMED = "?"
-"""A place that a transaction does not name; see `bridge.shadow.moved`."""
+"""A place that only the ERP knows; see `bridge.connector`."""
 _DIGITS = 60  # the sum of any number of amounts of 20 digits and 9 places
 
 

@@ -14,8 +14,7 @@ from bridge.connector import Capabilities
 from bridge.reconciliation.comparison import Known
 from bridge.reconciliation.drift import Key, Move
 from bridge.schema import attempt, entry
-from bridge.shadow import moved
-from contract.transactions import Transaction
+from contract.transactions import Reversal, Transaction
 
 PAGE = 500
 """Entries read at once: some 15 ms of this process' time."""
@@ -27,7 +26,7 @@ _WHOLE = frozenset(
 """Types whose documents hold just the lines of the transaction."""
 
 Moves = Callable[[Transaction], Iterable[tuple[str, str, str, Decimal | None]]]
-"""A connector's own word on what a transaction moves; see `bridge.connector`."""
+"""What booking a transaction adds to stock; see `bridge.connector`."""
 
 _ROWS = (
     select(
@@ -148,7 +147,7 @@ def amount(event: Mapping[str, Any]) -> tuple[Decimal | None, str]:
 
 
 async def moves(
-    connection: AsyncConnection, since: datetime, after: int, own: Moves | None
+    connection: AsyncConnection, since: datetime, after: int, says: Moves
 ) -> tuple[list[Move], int | None]:
     """Return what entries move that were under way then or since, a page at a time.
 
@@ -156,7 +155,7 @@ async def moves(
         connection: to read with.
         since: the beginning of the oldest reading that counts.
         after: number of the last entry that was returned; 0 at first.
-        own: the connector's word on it; without it, that of the transaction.
+        says: what each adds to stock.
 
     Returns:
         With the moves, the `after` of the next page; None where this is the last.
@@ -178,60 +177,41 @@ async def moves(
     )
     rows = (await connection.execute(query)).all()
     last = rows[-1].number if len(rows) == PAGE else None
-    return await _moves(connection, rows, own), last
+    return await _moves(connection, rows, says), last
 
 
-async def _moves(connection: AsyncConnection, rows: Sequence[Any], own: Moves | None) -> list[Move]:
-    sent = [json.loads(row.translated or row.body) for row in rows]
-    undoing = {
-        row.number: said["event"].get("reverses") for row, said in zip(rows, sent, strict=True)
-    }
-    originals = await _originals(connection, [name for name in undoing.values() if name])
+async def _moves(connection: AsyncConnection, rows: Sequence[Any], says: Moves) -> list[Move]:
+    sent = [Transaction.model_validate_json(row.translated or row.body) for row in rows]
+    undoing = {str(each.event.reverses) for each in sent if isinstance(each.event, Reversal)}
+    originals = await _originals(connection, sorted(undoing))
     found: list[Move] = []
-    for row, said in zip(rows, sent, strict=True):
-        original = originals.get(undoing[row.number] or "")
-        if original is not None:
-            changes, unclear = _effect(original, own)
-            unclear |= set(changes)
-            changes = {}
+    for row, each in zip(rows, sent, strict=True):
+        if isinstance(each.event, Reversal):
+            original = originals.get(str(each.event.reverses))
+            touched, unclear = ({}, set()) if original is None else _effect(original, says)
+            move = Move(row.began_at, row.decided_at, unclear=frozenset({*touched, *unclear}))
         else:
-            changes, unclear = _effect(said, own)
-        found.append(Move(row.began_at, row.decided_at, changes, frozenset(unclear)))
+            changes, unclear = _effect(each, says)
+            move = Move(row.began_at, row.decided_at, changes, frozenset(unclear))
+        found.append(move)
     return found
 
 
 async def _originals(
     connection: AsyncConnection, references: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(references), PAGE):
-        mine = entry.c.id.in_(references[start : start + PAGE])
-        for row in await connection.execute(_ROWS.where(mine)):
-            found[row.id] = json.loads(row.translated or row.body)
-    return found
+) -> dict[str, Transaction]:
+    rows = await connection.execute(_ROWS.where(entry.c.id.in_(references)))
+    return {row.id: Transaction.model_validate_json(row.translated or row.body) for row in rows}
 
 
-def _effect(said: Mapping[str, Any], own: Moves | None) -> tuple[dict[Key, Decimal], set[Key]]:
-    """Return what a transaction adds to levels, and the levels it sets or nobody can tell of."""
+def _effect(given: Transaction, says: Moves) -> tuple[dict[Key, Decimal], set[Key]]:
+    """Return what a transaction adds to levels, and the levels only the ERP can tell of."""
     changes: dict[Key, Decimal] = {}
     unclear: set[Key] = set()
-    rows: Iterable[tuple[str, str, str, Decimal | None]]
-    if own is not None:
-        rows = own(Transaction.model_validate(said))
-    elif said["event"]["type"] == "count":
-        rows = _counted(said["event"])
-    else:
-        rows = moved(said["event"])
-    for item, place, unit, quantity in rows:
+    for item, place, unit, quantity in says(given):
         key = Key(item, place, unit)
         if quantity is None:
             unclear.add(key)
         else:
             changes[key] = changes.get(key, Decimal(0)) + quantity
     return changes, unclear
-
-
-def _counted(event: Mapping[str, Any]) -> Iterable[tuple[str, str, str, None]]:
-    for line in event["lines"]:
-        item = line["item"].get("sku") or line["item"]["gtin"]
-        yield item, event["location"], line["quantity"].get("unit", "EA"), None

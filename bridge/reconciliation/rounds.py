@@ -54,7 +54,7 @@ class Target:
     can: Capabilities
     source: Callable[[], AbstractAsyncContextManager[Source] | None]
     moves: Moves | None = None
-    """The connector's own word on what moves."""
+    """What a booking adds to stock; without it stock is not read."""
 
 
 async def reconcile(
@@ -69,8 +69,8 @@ async def reconcile(
     round_ = _Round(ledger, target, table, clock, known)
     if "booked" in target.can.reads:
         await round_.documents()
-    if table.stock and "stock" in target.can.reads:
-        await round_.stock()
+    if table.stock and target.moves is not None and "stock" in target.can.reads:
+        await round_.stock(target.moves)
     await ledger.put(round_.write)
     return await latest(ledger)
 
@@ -195,12 +195,12 @@ class _Round:
                     gone.add(subject)
         return gone
 
-    async def stock(self) -> None:
+    async def stock(self, says: Moves) -> None:
         """Hold stock against what was booked since the last reading."""
         before = await self._ledger.ask(partial(baseline, target=self._target.name))
-        read = first = await self._rolled(before)
+        read = first = await self._rolled(before, says)
         if first is not None and not all(map(self._is_known, first[0].differences)):
-            read = await self._rolled(before)
+            read = await self._rolled(before, says)
         if first is None or read is None:
             return
         rolled, now = read
@@ -216,25 +216,25 @@ class _Round:
             stock_to=now.end,
         )
 
-    async def _rolled(self, before: Baseline) -> tuple[Rolled, Span] | None:
+    async def _rolled(self, before: Baseline, says: Moves) -> tuple[Rolled, Span] | None:
         begin = self._clock.utc()
         shown = await self._read("stock", lambda source: added_up(source.stock()))
         if shown is None:
             return None
         now = Span(begin, self._clock.utc())
         oldest = before.oldest or now
-        moves = await self._moves(oldest.begin)
+        moves = await self._moves(oldest.begin, says)
         if moves is None:
             return roll({}, None, shown, now, ()), now
         levels = before.levels
         return roll(levels, before.last, shown, now, moves, self._table.tolerance), now
 
-    async def _moves(self, since: datetime) -> list[Move] | None:
+    async def _moves(self, since: datetime, says: Moves) -> list[Move] | None:
         found: list[Move] = []
         after: int | None = 0
         while after is not None:
             page, after = await self._ledger.ask(
-                partial(entries.moves, since=since, after=after, own=self._target.moves)
+                partial(entries.moves, since=since, after=after, says=says)
             )
             found += page
             if len(found) > MOST_MOVES:

@@ -1,15 +1,19 @@
 """An ERP that shows what it is told to, and breaks off where it is told to."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from bridge.connector import Capabilities, Found, Stock
 from bridge.errors import SourceFailed
 from bridge.reconciliation.rounds import Target
+from bridge.shadow import moved
+from contract.envelope import plain
 from contract.reference import DocumentRecord, ItemRecord, LocationRecord
+from contract.transactions import Count, Transaction
 
 _T = TypeVar("_T")
 CAN = Capabilities(
@@ -74,4 +78,13 @@ class Erp:
 
     @property
     def target(self) -> Target:
-        return Target("erp", CAN, self.read)
+        return Target("erp", CAN, self.read, moves)
+
+
+def moves(given: Transaction) -> Iterator[tuple[str, str, str, Decimal | None]]:
+    """Yield what the transaction itself says; a count is for the ERP to say."""
+    event = given.event
+    if isinstance(event, Count):
+        for line in event.lines:
+            yield line.item.sku or "", event.location, line.quantity.unit, None
+    yield from moved(plain(given)["event"])

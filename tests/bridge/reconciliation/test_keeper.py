@@ -186,12 +186,13 @@ def test_what_is_no_time_of_day_is_refused(at: str) -> None:
 
 def test_what_a_connector_does_not_read_cannot_be_asked_of_it() -> None:
     table = ReconciliationTable(every=3_600.0, stock=True, tolerance=Decimal("0.5"))
-    assert table.unread({"booked", "stock"}) == []
-    assert table.unread({"items"}) == [
+    assert table.unread({"booked", "stock"}, moves=True) == []
+    assert table.unread({"items"}, moves=False) == [
         "the connector does not read 'booked'",
         "the connector does not read 'stock'",
+        "stock: the connector does not say what a booking adds to it",
     ]
-    assert ReconciliationTable(stock=True).unread(()) == [], "off"
+    assert ReconciliationTable(stock=True).unread((), moves=False) == [], "off"
 
 
 class Ticking(Moving):
