@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check bench-ledger chaos fleet fuzz kills mutants power prove-tryton prove-lambda-erp rehearse wear worlds format schemas clean
+.PHONY: help demo demo-tryton setup test check bench bench-check bench-ledger chaos fleet fuzz kills mutants power prove-tryton prove-lambda-erp prove-sap-models rehearse wear worlds format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -20,6 +20,7 @@ help:
 	@echo "make kills   1,000 SIGKILLs of the bridge: SEED=n"
 	@echo "make prove-lambda-erp  500 transactions into a real lambda-erp, 30 SIGKILLs: SEED=n"
 	@echo "make worlds  simulated worlds with a dozen faults each: WORLDS=n SEED=n"
+	@echo "make prove-sap-models  what is sent to SAP, put to a server made of SAP's models"
 	@echo "make prove-tryton  500 transactions into a real Tryton, 30 SIGKILLs: SEED=n MODE=native"
 	@echo "make mutants sixteen ways to break the promise, each of them caught"
 	@echo "make power   1,000 power cuts of the store and as many failing calls: CUTS=n SEED=n"
@@ -165,5 +166,9 @@ fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) $(FUZZ)
 
 MODE ?= native
+# What is sent to SAP, put to a server made of SAP's own models; npm fetches it once.
+prove-sap-models: $(VENV)/.dev
+	SCANPOST_SAP_CDS=1 $(BIN)/pytest tests/bridge/connectors/test_sap_s4_model.py
+
 prove-tryton: $(VENV)/.dev mosquitto
 	$(BIN)/python -m tests.prove.tryton --seed $(SEED) --mode $(MODE)
