@@ -17,6 +17,7 @@ import asyncio
 import json
 import logging
 import random
+import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -51,7 +52,7 @@ STATIONS: Mapping[str, tuple[str, ...]] = {
 }
 """What each of the three does, in turn."""
 LOST = 0.1
-HTTP = "[target.http]\ntimeout = 10\nsettle = 0.2\n"
+MORE = "[target.http]\ntimeout = 10\nsettle = 0.2\n[reconciliation]\nsettle = 0\n"
 
 
 def planned(company: Company, count: int, seed: int) -> dict[str, list[Transaction]]:
@@ -134,6 +135,19 @@ def _of_orders(event: Event) -> Iterator[tuple[Document, Line]]:
                 yield document, line
 
 
+def reconciled(folder: Path) -> int:
+    """Return what the bridge's own reconciliation finds: no proof, but it must agree."""
+    command = [sys.executable, "-m", "scanpost", "bridge", "reconcile", "--json"]
+    done = subprocess.run(
+        [*command, "--config", str(folder / "bridge.toml")],
+        stdout=subprocess.PIPE,
+        timeout=120,
+        check=False,  # it says by its exit code that there are findings
+    )
+    said = json.loads(done.stdout)
+    return int(said["open"]) + len(said["round"]["errors"])
+
+
 async def prove(folder: Path, seed: int, count: int, kills: int) -> dict[str, Any]:
     """Play the shift, and return what is found afterwards."""
     server = Server(await asyncio.to_thread(build), folder)
@@ -142,11 +156,12 @@ async def prove(folder: Path, seed: int, count: int, kills: int) -> dict[str, An
         company = await asyncio.to_thread(server.company)
         streams = planned(company, count, seed)
         async with Relay(server.url, Faults(seed=seed, lost=LOST)).serving() as relay:
-            table = target(server, company, folder / "key", url=relay.url) + HTTP
+            table = target(server, company, folder / "key", url=relay.url) + MORE
             report = await work(folder, table, streams, server, kills=kills, seed=seed)
             given = [each for stream in streams.values() for each in stream]
             found = await asyncio.to_thread(audit, server, company, given)
             return found | {
+                "findings": await asyncio.to_thread(reconciled, folder),
                 "kills": dict(report.kills),
                 "answers_lost": relay.faults.seen["lost"],
                 "rejected": report.rejected,
