@@ -49,21 +49,30 @@ def _call(url: str, method: str, path: str, body: Any, headers: Mapping[str, str
             raise AssertionError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
 
 
-def seed(url: str) -> str:
-    """Make a fresh database usable, as its first user would, and return the key of a bridge."""
+def seed(url: str) -> dict[str, str]:
+    """Make a fresh database usable, as its first user would.
+
+    Returns:
+        Keys: of the office, and of a bridge, which may do no more than it must.
+    """
     person = {"email": "office@example.com", "password": PASSWORD, "full_name": "Office"}
     _, headers = _call(url, "POST", "/auth/register", person, {})
     cookie = {"Cookie": str(headers["Set-Cookie"]).partition(";")[0]}
     call(url, "PUT", "/auth/settings", {"rest_api_enabled": "1"}, cookie)
-    made = call(url, "POST", "/auth/api-keys", {"name": "bridge", "role": "admin"}, cookie)
-    office = Setup(url, made["token"])
+    keys = {
+        name: str(
+            call(url, "POST", "/auth/api-keys", {"name": name, "role": role}, cookie)["token"]
+        )
+        for name, role in (("office", "admin"), ("bridge", "manager"))
+    }
+    office = Setup(url, keys["office"])
     for item in ITEMS:
         office.master("item", name=item, item_name=item.title(), stock_uom="Nos", standard_rate=3)
     office.master("item", name="FLOUR", item_name="Flour", stock_uom="Kg", standard_rate=1)
     office.master("item", name="NEW", item_name="Never bought", stock_uom="Nos")
     office.master("supplier", name="ACME-SUPPLY", supplier_name="Acme Supply")
     office.master("customer", name="CORNER-SHOP", customer_name="Corner Shop")
-    return str(made["token"])
+    return keys
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,13 @@ class Built:
     @property
     def key(self) -> str:
         """The key of a bridge."""
-        return (self.folder / "key").read_text()
+        return self.keys["bridge"]
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Keys by whose they are."""
+        keys: dict[str, str] = json.loads((self.folder / "keys.json").read_text())
+        return keys
 
 
 def cache() -> Path:
@@ -117,7 +123,7 @@ def _build(folder: Path) -> None:
         server = Server(made, run)
         server.start()
         try:
-            (made.folder / "key").write_text(seed(server.url))
+            (made.folder / "keys.json").write_text(json.dumps(seed(server.url)))
         finally:
             server.stop()
         with contextlib.closing(sqlite3.connect(server.file)) as database:
@@ -252,7 +258,7 @@ class Server:
     def company(self) -> Company:
         """Make a company of a test's own."""
         # Accounts are named after a company's first four letters, whoever else has those
-        return Setup(self.url, self.built.key).company(f"C{next(self._companies):03d}")
+        return Setup(self.url, self.built.keys["office"]).company(f"C{next(self._companies):03d}")
 
 
 def target(server: Server, company: Company, key_file: Path, *, url: str | None = None) -> str:
