@@ -22,24 +22,32 @@ from tests.bridge.streams import envelope
 from tests.fakes.vendor import Faults
 
 FOLDER = Path(__file__).parent.parent / "connectors"
-SERVERS = {"lambda_erp"}
-"""Connectors whose suite starts a server of its own, from fixtures."""
+SERVERS = {"lambda_erp", "tryton"}
+"""Connectors whose tests run the product itself: it takes too long to start another here."""
 AT_ONCE = ReconciliationTable(every=60.0, settle=0.0)
 
 
 def suites() -> Iterator[type[ConnectorSuite]]:
     """Yield the suites of connectors that read what is booked, and bring their own target."""
-    for path in sorted(FOLDER.glob("test_*.py")):
-        module = importlib.import_module(f"tests.bridge.connectors.{path.stem}")
-        for each in vars(module).values():
-            if not isinstance(each, type) or getattr(each, "name", "") in {"", *SERVERS}:
-                continue
-            if issubclass(each, ConnectorSuite) and _shows(each.name):
-                yield each
+    for name in registry.names():
+        if name in SERVERS or "booked" not in registry.load(name).CAPABILITIES.reads:
+            continue
+        for path in (FOLDER / f"test_{name}.py", FOLDER / f"test_{name}_suite.py"):
+            if path.exists():
+                module = importlib.import_module(f"tests.bridge.connectors.{path.stem}")
+                yield from (each for each in vars(module).values() if _is_suite(each, name))
 
 
-def _shows(name: str) -> bool:
-    return "booked" in registry.load(name).CAPABILITIES.reads
+def _is_suite(each: object, name: str) -> bool:
+    is_one = isinstance(each, type) and issubclass(each, ConnectorSuite)
+    return is_one and getattr(each, "name", "") == name
+
+
+def test_every_connector_that_shows_what_is_booked_is_here() -> None:
+    shows = {
+        name for name in registry.names() if "booked" in registry.load(name).CAPABILITIES.reads
+    }
+    assert {suite.name for suite in suites()} == shows - SERVERS
 
 
 @pytest.mark.parametrize("suite", list(dict.fromkeys(suites())), ids=lambda suite: suite.__name__)
