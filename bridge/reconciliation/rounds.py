@@ -27,7 +27,15 @@ from bridge.reconciliation.drift import Move, Rolled, Span, roll
 from bridge.reconciliation.entries import PAGE, Moves, Window
 from bridge.reconciliation.findings import Reconciled, latest, read
 from bridge.reconciliation.keeping import Outcome, Watched, keep, watched
-from bridge.reconciliation.stock import Baseline, TooMuch, added_up, baseline, keep_levels
+from bridge.reconciliation.stock import (
+    Baseline,
+    Changed,
+    TooMuch,
+    added_up,
+    baseline,
+    changed,
+    keep_levels,
+)
 from runtime.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -35,7 +43,7 @@ _T = TypeVar("_T")
 _ID = re.compile(r"[0-9a-f-]{36}")  # an ERP may hold any text where the connector writes ids
 
 MOST_DOCUMENTS = 200_000
-"""Documents of the ERP that are read: a week of a busy house, some 150 MB while it goes on."""
+"""Documents of the ERP that are read: a week of a busy house, some 100 MB while it goes on."""
 MOST_MOVES = 50_000
 """Postings between two readings of stock, some 50 MB: a day of a busy house."""
 AT_ONCE = 1_000
@@ -96,7 +104,7 @@ class _Round:
         self._differences: list[Difference] = []
         self._judged: set[str] = set()
         self._errors: list[str] = []
-        self._levels: tuple[Baseline, Baseline] | None = None
+        self._levels: Changed = {}
 
     async def documents(self) -> None:
         """Hold entries against documents."""
@@ -207,7 +215,7 @@ class _Round:
         self._judged |= {key.subject for key in rolled.judged}
         told = len(self._differences)
         self._judge(first[0].differences, rolled.differences)
-        self._levels = before, Baseline(rolled.levels, now)
+        self._levels = await asyncio.to_thread(changed, before, Baseline(rolled.levels, now))
         self._outcome = replace(
             self._outcome,
             levels=len(rolled.judged),
@@ -225,9 +233,9 @@ class _Round:
         oldest = before.oldest or now
         moves = await self._moves(oldest.begin, says)
         if moves is None:
-            return roll({}, None, shown, now, ()), now
-        levels = before.levels
-        return roll(levels, before.last, shown, now, moves, self._table.tolerance), now
+            return await asyncio.to_thread(roll, {}, None, shown, now, ()), now
+        given = (before.levels, before.last, shown, now, moves, self._table.tolerance)
+        return await asyncio.to_thread(roll, *given), now  # a second of reckoning
 
     async def _moves(self, since: datetime, says: Moves) -> list[Move] | None:
         found: list[Move] = []
@@ -273,8 +281,7 @@ class _Round:
             errors=self._errors,
         )
         await keep(connection, now, outcome)
-        if self._levels is not None:
-            await keep_levels(connection, self._target.name, *self._levels)
+        await keep_levels(connection, self._target.name, self._levels)
 
 
 def _name(difference: Difference) -> tuple[str, str, str]:

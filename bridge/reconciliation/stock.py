@@ -1,5 +1,6 @@
 """Stock levels in the ledger's database: what should be on hand, as of which reading."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -12,8 +13,10 @@ from bridge.connector import Stock
 from bridge.reconciliation.drift import Key, Level, Span
 from bridge.schema import reconciliation, stock_level
 
-MOST_LEVELS = 200_000
-"""Items at places that are read: some 100 MB while it goes on."""
+MOST_LEVELS = 50_000
+"""Items at places that are read: some 40 MB while it goes on."""
+AT_ONCE = 1_000
+"""Levels looked at before others have their turn: some milliseconds."""
 _LONGEST = 128  # characters of a name, as in the contract; a longer one is none of ours
 _KEY = Key._fields
 
@@ -54,29 +57,38 @@ async def baseline(connection: AsyncConnection, target: str) -> Baseline:
         return Baseline({}, None)
     last = Span(*newest)
     query = select(stock_level).where(stock_level.c.target == target)
-    levels = {
-        Key(row.item, row.location, row.unit): Level(
-            row.expected, last if row.read_to is None else Span(row.read_from, row.read_to)
-        )
-        for row in await connection.execute(query)
-    }
+    levels: dict[Key, Level] = {}
+    for rows in (await connection.execute(query)).partitions(AT_ONCE):
+        for row in rows:
+            read = last if row.read_to is None else Span(row.read_from, row.read_to)
+            levels[Key(row.item, row.location, row.unit)] = Level(row.expected, read)
+        await asyncio.sleep(0)
     return Baseline(levels, last)
 
 
-async def keep_levels(
-    connection: AsyncConnection, target: str, before: Baseline, after: Baseline
-) -> None:
-    """Write down which levels are others than before."""
+Changed = Mapping[Key, dict[str, Any] | None]
+"""Levels that are others than before, as they are stored; None where they are no more."""
+
+
+def changed(before: Baseline, after: Baseline) -> Changed:
+    """Return what is to be written down. Pure."""
     old, new = _rows(before), _rows(after)
-    other = [key for key in {*old, *new} if old.get(key) != new.get(key)]
+    return {key: new.get(key) for key in {*old, *new} if old.get(key) != new.get(key)}
+
+
+async def keep_levels(connection: AsyncConnection, target: str, levels: Changed) -> None:
+    """Write down which levels are others than before."""
     columns = stock_level.c
     mine = [columns.target == target, *(columns[name] == bindparam(f"its_{name}") for name in _KEY)]
-    gone = [{f"its_{name}": part for name, part in key._asdict().items()} for key in other]
-    if gone:
+    keys = list(levels)
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
+        gone = [{f"its_{name}": part for name, part in key._asdict().items()} for key in some]
         await connection.execute(delete(stock_level).where(*mine), gone)
-    rows = [{"target": target, **key._asdict(), **new[key]} for key in other if key in new]
-    if rows:
-        await connection.execute(insert(stock_level), rows)
+        there = [(key, values) for key in some if (values := levels[key]) is not None]
+        if there:
+            rows = [{"target": target, **key._asdict(), **values} for key, values in there]
+            await connection.execute(insert(stock_level), rows)
 
 
 def _rows(base: Baseline) -> dict[Key, dict[str, Any]]:
@@ -98,7 +110,11 @@ async def added_up(rows: AsyncIterator[Stock]) -> dict[Key, Decimal]:
         TooMuch: there are more than `MOST_LEVELS`.
     """
     found: dict[Key, Decimal] = {}
+    count = 0
     async for row in rows:
+        count += 1
+        if count % AT_ONCE == 0:
+            await asyncio.sleep(0)  # a source that has a page at hand waits for nothing
         key = Key(row.sku, row.location, row.unit)
         if max(map(len, key)) > _LONGEST:
             continue
