@@ -383,7 +383,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep all that is written here")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as forgotten:
-        folder = given.folder or Path(forgotten)
+        folder = (given.folder or Path(forgotten)).resolve()
         found = asyncio.run(prove(folder, given.seed, given.transactions, given.kills, given.mode))
     sys.stdout.write(json.dumps(found) + "\n")
     return int(not sound(found))

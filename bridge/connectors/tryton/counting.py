@@ -46,7 +46,8 @@ class Counting:
         depot = await self._records.depot()
         location = (await self._records.known.locations({plan.location}, depot.id))[plan.location]
         there = [["location", "=", location], ["company", "=", company]]
-        found = await self.known(plan.reference, there, MOST_PAGES if again else 1)
+        rows = await self.known(plan.reference, there, MOST_PAGES if again else 1)
+        found = the_one(rows, COUNT.kind)
         if found is None:
             found = await self._left(plan, there) if again else None
             if found is None:
@@ -61,8 +62,8 @@ class Counting:
             await self._desk.check(COUNT, found, plan.goods)
         return Posted((await self._desk.finish(COUNT, found)).name)
 
-    async def known(self, reference: str, domain: list[Any], pages: int) -> Paper | None:
-        """Return the one count in `domain` whose note says so, None where nobody made one."""
+    async def known(self, reference: str, domain: list[Any], pages: int) -> list[Paper]:
+        """Return the counts in `domain` whose note says so: one, or none where nobody made it."""
         before = sys.maxsize
         for _ in range(pages):
             older = [*domain, ["id", "<", before]]
@@ -71,9 +72,9 @@ class Counting:
                 break
             noted = await self._notes(rows, ["message", "=", reference])
             if found := [row for row in rows if f"{_OURS}{row.id}" in noted]:
-                return the_one(found, COUNT.kind)
+                return found
             before = min(row.id for row in rows)
-        return None
+        return []
 
     async def _notes(self, rows: Sequence[Paper], *more: Any) -> set[str]:
         """Return which of these counts have a note."""

@@ -23,6 +23,7 @@ from bridge.connectors.tryton.course import (
     Course,
     cancelling,
 )
+from bridge.connectors.tryton.departure import Label
 from bridge.connectors.tryton.desk import Desk, Job
 from bridge.connectors.tryton.goods import exact
 from bridge.connectors.tryton.once import Task
@@ -65,7 +66,8 @@ class TakingBack:
         if await self._records.has_production():
             courses.append(PRODUCTION)
         for course in courses:
-            domain = [["reference", "=", plan.reverses], ours]
+            # the difference of a count went back by up to two shipments
+            domain = [["reference", "in", [plan.reverses, f"{plan.reverses} 1"]], ours]
             rows = await self._rest.find(course.model, Paper, domain, _ASKED)
             if rows:
                 return await self._cancelled(plan, course, rows)
@@ -77,11 +79,14 @@ class TakingBack:
         )
         if cartons:
             return await self._unpacked(plan, cartons)
-        count = await self._counting.known(plan.reverses, [ours], MOST_PAGES)
-        if count is None:
+        counts = await self._counting.known(plan.reverses, [ours], MOST_PAGES)
+        if not counts:
             why = f"Tryton has nothing of {plan.reverses} that could be taken back"
             raise Stopped(Refused("unknown_document", why))
-        return await self._uncounted(plan, count, company)
+        done = [each for each in counts if each.state in COUNT.ended]
+        if not done:
+            return await self._cancelled(plan, COUNT, counts)
+        return await self._uncounted(plan, done[0], company)
 
     async def _cancelled(self, plan: Undoing, course: Course, rows: Sequence[Paper]) -> Posted:
         back = cancelling(course)
@@ -117,11 +122,13 @@ class TakingBack:
         if any(each.state in _LEFT for each in cartons):
             why = f"shipment {cartons[0].name} has left: what comes back is a return"
             raise Stopped(Refused("unsupported", why))
+        labels = [Label.read(each.reference) for each in cartons]
+        if any(label is None or label.pack != plan.reverses for label in labels):
+            why = f"shipment {cartons[0].name} is about to leave: let it go, or take back its pack"
+            raise Stopped(Refused("unsupported", why))
         return await self._cancelled(plan, CARTON, cartons)
 
     async def _uncounted(self, plan: Undoing, count: Paper, company: int) -> Posted:
-        if count.state != "done":
-            return await self._cancelled(plan, COUNT, [count])
         domain = [["origin.inventory", "=", count.id, "stock.inventory.line"]]
         fields = ["product", "unit", "quantity", "from_location", "to_location"]
         if self._records.keeps_lots:

@@ -282,6 +282,51 @@ async def test_a_count_is_taken_back_once_though_every_answer_is_lost(stocked: T
     assert states(stocked, undone) == ["done", "done"]
 
 
+async def test_what_a_count_took_back_can_be_put_back(stocked: Tryton) -> None:
+    scanned = await booked(stocked, to_be_undone(stocked)["count"])
+    counted = stocked.office.stock()
+    undone = await booked(stocked, reversal(scanned))
+    assert stocked.office.stock() != counted
+
+    assert isinstance(await deliver(stocked, reversal(undone)), Posted)
+
+    assert stocked.office.stock() == counted
+    assert states(stocked, undone) == ["cancelled", "cancelled"]
+
+
+async def test_a_count_that_was_never_booked_is_taken_back_once(stocked: Tryton) -> None:
+    before = stocked.office.stock()
+    scanned = to_be_undone(stocked)["count"]
+    async with Wire(stocked.server.port) as wire, bridge(stocked, url=wire.url) as connector:
+        wire.cut("POST .*/confirm", "before")
+        assert isinstance(await connector.deliver(scanned, again=False), Unknown)
+        wire.cut(CANCEL, "after")
+        undone = reversal(scanned)
+        assert isinstance(await connector.deliver(undone, again=False), Unknown)
+        outcome = await connector.deliver(undone, again=True)
+
+    assert isinstance(outcome, Posted)
+    assert states(stocked, scanned) == ["cancelled"]
+    assert stocked.office.stock() == before
+
+
+async def test_a_carton_that_is_about_to_leave_is_not_unpacked_by_its_departure(
+    stocked: Tryton,
+) -> None:
+    order = stocked.office.sell(widget=10)
+    carton = await booked(stocked, pack(order, line(WIDGET, "3"), sscc=SSCC))
+    leaves = shipment(order, SSCC)
+    async with Wire(stocked.server.port) as wire, bridge(stocked, url=wire.url) as connector:
+        wire.cut(r"POST .*/do\?", "before")
+        assert isinstance(await connector.deliver(leaves, again=False), Unknown)
+
+        outcome = await connector.deliver(reversal(leaves), again=False)
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "unsupported"
+    assert states(stocked, carton) == ["packed"]
+
+
 async def test_what_was_never_booked_cannot_be_taken_back(stocked: Tryton) -> None:
     outcome = await deliver(stocked, reversal(uuid4()))
 
