@@ -75,7 +75,6 @@ class _Line:
         self.upto = upto
         self.sent = max(self.sent, upto)
         self.progress = now
-        self.stall.reset()
 
     def rest(self) -> None:
         """Wake nobody for being late."""
@@ -219,6 +218,7 @@ class Forwarder:
         now = self._clock.monotonic()
         stall = Backoff(self._stall, self._stall_ceiling)
         self._line = line = _Line(connection, self._outbox.standing.upto, now, stall)
+        self._reach = self._stall
         try:
             while True:
                 await self._send_what_there_is(line)
@@ -250,7 +250,11 @@ class Forwarder:
         now = self._clock.monotonic()
         if upto != line.upto or line.sent <= upto:
             line.move_on(upto, now)
-            self._reach = self._stall
+            if line.sent <= upto:
+                # Not before: a bridge that is slow would get what it has again and again, and
+                # become slower by it.
+                line.stall.reset()
+                self._reach = self._stall
             line.rest()
         elif now - line.progress > self._reach:
             self.resends += 1

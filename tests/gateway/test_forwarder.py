@@ -129,6 +129,7 @@ async def forwarding(
     broker: Broker,
     *,
     stall: float = 20.0,
+    ceiling: float | None = None,
     clock: Clock | None = None,
     rows: int = 0,
 ) -> AsyncIterator[Line]:
@@ -138,7 +139,12 @@ async def forwarding(
         for start in range(0, rows, 500):
             await outbox.put([body(f"row {n}") for n in range(start, min(rows, start + 500))])
         forwarder = Forwarder(
-            outbox, broker, TOPICS, clock or Clock(), stall=stall, stall_ceiling=stall * 2
+            outbox,
+            broker,
+            TOPICS,
+            clock or Clock(),
+            stall=stall,
+            stall_ceiling=ceiling or stall * 2,
         )
         line = Line(outbox, forwarder)
         running = asyncio.create_task(forwarder.run('{"online":true}', "{}", line.serve))
@@ -228,6 +234,20 @@ async def test_a_lost_ack_heals_itself(tmp_path: Path, broker: Broker) -> None:
         assert line.upto == 0
         bridge.answers = True
         await until(lambda: line.upto == 3)
+
+
+async def test_a_bridge_that_is_slow_is_not_buried_under_what_it_has(
+    tmp_path: Path, broker: Broker
+) -> None:
+    async with (
+        Bridge(broker, answers=False).listening() as bridge,
+        forwarding(tmp_path / "o.db", broker, stall=0.1, ceiling=10.0, rows=40) as line,
+    ):
+        await until(lambda: bridge.upto == 40)
+        for upto in range(1, 21):  # a word takes longer than it is waited for, again and again
+            await asyncio.sleep(0.25)
+            line.outbox.confirm(Ack(epoch=line.outbox.standing.epoch, upto=upto))
+        assert 1 <= line.forwarder.resends <= 12, "sent again as often as it spoke"
 
 
 async def test_a_killed_broker_costs_nothing(

@@ -21,7 +21,7 @@ from tests.chaos.hands import ClumsyOperator
 from tests.chaos.line import BadLine
 from tests.chaos.walltime import HOUR, YEAR, WallClock
 
-DRAIN_WITHIN = 120.0  # seconds after the last fault
+DRAIN_WITHIN = 120.0  # seconds after the last fault, and half a one for each kill's backlog
 _ALIVE = {"gateway": 0.7, "bridge": 0.7, "broker": 1.5}  # mean seconds; a broker starts faster
 _FROZEN = {"gateway": 2.0, "bridge": 6.0, "broker": 6.0}
 """Seconds a process may be stopped: an operator looks at the screen after three."""
@@ -74,7 +74,7 @@ async def chaos(folder: Path, seed: int, kills: int) -> Outcome:
                 for other in others:
                     other.cancel()
                 over.set()
-            complete = await drained(stack, DRAIN_WITHIN)
+            complete = await drained(stack, DRAIN_WITHIN + kills / 2)
             faults["cable pulled in mid-frame"] = sum(operator.torn for operator in operators)
             offers = [offer for operator in operators for offer in operator.offers]
             report = audit(dict(stack.feed.saved), offers, read_books(stack))

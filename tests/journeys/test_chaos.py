@@ -14,7 +14,7 @@ KILLS = int(os.environ.get("SCANPOST_CHAOS_KILLS", "200"))
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(300 + 4 * KILLS)
+@pytest.mark.timeout(300 + 5 * KILLS)
 @pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
 async def test_every_ok_is_in_the_books_once_however_often_a_daemon_is_killed(seed: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix=f"scanpost-chaos-{seed}-"))
