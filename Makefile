@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-tryton setup test check bench bench-check bench-ledger chaos fleet fuzz kills mutants power prove-tryton prove-lambda-erp prove-sap-models rehearse wear worlds format schemas clean
+.PHONY: admin-bench help demo demo-tryton setup test check bench bench-check bench-ledger chaos fleet fuzz kills mutants power prove-tryton prove-lambda-erp prove-sap-models rehearse wear worlds format schemas clean
 
 help:
 	@echo "make demo    the whole way of a scan on virtual devices, with a page to look at"
@@ -28,6 +28,7 @@ help:
 	@echo "make fleet   200 gateways come back to a broker, in real time"
 	@echo "make fuzz    spoilt input for every parser: INPUTS=n FUZZ='--family NAME'"
 	@echo "make bench-ledger  how fast the bridge takes in, on SQLite and PostgreSQL"
+	@echo "make admin-bench  the admin page over a large ledger: ENTRIES=n"
 	@echo "make bench-check   fails where the gateway became slower than the baseline"
 	@echo "make setup   only make .venv with everything a developer needs"
 
@@ -67,6 +68,9 @@ bench: $(VENV)/.dev mosquitto
 
 bench-ledger: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.ledger $(BENCH)
+
+admin-bench: $(VENV)/.dev
+	$(BIN)/python -m tests.bridge.web.large --entries $(or $(ENTRIES),200000)
 
 bench-check: $(VENV)/.dev mosquitto
 	$(BIN)/python -m tests.bench --baseline tests/bench/baseline.json $(BENCH)
