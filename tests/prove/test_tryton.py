@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.tryton, pytest.mark.timeout(900)]  # the first test ma
 SEED = int(os.environ.get("SCANPOST_PROVE_SEED", "1"))
 
 
-@pytest.mark.parametrize(("mode", "transactions", "kills"), [("native", 24, 4), ("module", 18, 2)])
+@pytest.mark.parametrize(("mode", "transactions", "kills"), [("native", 24, 4), ("module", 12, 2)])
 async def test_everything_is_booked_once_however_often_bridge_and_tryton_are_killed(
     request: pytest.FixtureRequest, tmp_path: Path, mode: str, transactions: int, kills: int
 ) -> None:

@@ -35,6 +35,8 @@ pytestmark = [pytest.mark.tryton, pytest.mark.timeout(900)]  # the first test ma
 
 HERE, THERE = "A-01-01", "A-01-02"
 SSCC = "340123450000000018"
+WITH_MODULE = pytest.mark.parametrize("either", ["module"], indirect=True, scope="module")
+WITHOUT_MODULE = pytest.mark.parametrize("either", ["native"], indirect=True, scope="module")
 MOST_REQUESTS = 120
 
 
@@ -168,9 +170,8 @@ async def test_a_tryton_killed_on_the_way_has_booked_once_in_the_end(
     assert stocked.office.drafts() == 0
 
 
+@WITH_MODULE
 async def test_what_the_other_mode_booked_is_known(stocked: Tryton) -> None:
-    if stocked.mode == "native":
-        pytest.skip("the module is not there")
     before = stocked.office.stock()
     for kind in ("count", "transfer", "receipt"):
         case = case_of(kind, stocked)
@@ -182,9 +183,8 @@ async def test_what_the_other_mode_booked_is_known(stocked: Tryton) -> None:
         before = stocked.office.stock()
 
 
+@WITHOUT_MODULE
 async def test_a_bridge_set_to_a_module_that_is_not_there_waits(stocked: Tryton) -> None:
-    if stocked.mode == "module":
-        pytest.skip("the module is there")
     scanned = transfer(HERE, THERE, line(WIDGET, "2"))
 
     outcome = await deliver(stocked, scanned, mode="module")
@@ -194,58 +194,53 @@ async def test_a_bridge_set_to_a_module_that_is_not_there_waits(stocked: Tryton)
     assert stocked.office.papers(scanned.id) == []
 
 
+@WITH_MODULE
 class TestOfTheModule:
     """What the module makes better."""
 
-    @pytest.fixture
-    def tryton(self, stocked: Tryton) -> Tryton:
-        if stocked.mode == "native":
-            pytest.skip("the module is not there")
-        return stocked
-
-    async def test_many_bridges_at_once_book_it_once(self, tryton: Tryton) -> None:
-        before = tryton.office.stock()
-        case = case_of("transfer", tryton)
+    async def test_many_bridges_at_once_book_it_once(self, stocked: Tryton) -> None:
+        before = stocked.office.stock()
+        case = case_of("transfer", stocked)
 
         outcomes = await asyncio.gather(
-            *(deliver(tryton, case.scanned, again=True) for _ in range(6))
+            *(deliver(stocked, case.scanned, again=True) for _ in range(6))
         )
 
         assert any(isinstance(each, Posted) for each in outcomes)
         assert all(isinstance(each, Posted | TryLater | Unknown) for each in outcomes), outcomes
-        assert changed(before, tryton.office.stock()) == case.effect
-        assert len(tryton.office.papers(case.scanned.id)) == 1
-        assert isinstance(await deliver(tryton, case.scanned, again=True), Posted)
+        assert changed(before, stocked.office.stock()) == case.effect
+        assert len(stocked.office.papers(case.scanned.id)) == 1
+        assert isinstance(await deliver(stocked, case.scanned, again=True), Posted)
 
-    async def test_what_is_refused_leaves_nothing_and_may_come_again(self, tryton: Tryton) -> None:
+    async def test_what_is_refused_leaves_nothing_and_may_come_again(self, stocked: Tryton) -> None:
         scanned = transfer(HERE, THERE, line(WIDGET, "12"))
 
-        outcome = await deliver(tryton, scanned)
+        outcome = await deliver(stocked, scanned)
 
         assert isinstance(outcome, Refused)
         assert outcome.code == "short_stock"
-        assert tryton.office.papers(scanned.id) == []
-        tryton.office.put("widget", HERE, 12)
-        assert isinstance(await deliver(tryton, scanned, again=True), Posted)
+        assert stocked.office.papers(scanned.id) == []
+        stocked.office.put("widget", HERE, 12)
+        assert isinstance(await deliver(stocked, scanned, again=True), Posted)
 
     @pytest.mark.parametrize("kind", ["receipt", "pack"])
-    async def test_what_is_taken_back_is_expected_again(self, tryton: Tryton, kind: str) -> None:
-        before = tryton.office.stock()
-        case = case_of(kind, tryton)
-        assert isinstance(await deliver(tryton, case.scanned), Posted)
+    async def test_what_is_taken_back_is_expected_again(self, stocked: Tryton, kind: str) -> None:
+        before = stocked.office.stock()
+        case = case_of(kind, stocked)
+        assert isinstance(await deliver(stocked, case.scanned), Posted)
 
-        assert isinstance(await deliver(tryton, reversal(case.scanned)), Posted)
+        assert isinstance(await deliver(stocked, reversal(case.scanned)), Posted)
 
-        assert changed(before, tryton.office.stock()) == {}
+        assert changed(before, stocked.office.stock()) == {}
         event = case.scanned.event.model_copy(update={"reason": "again"})
-        assert isinstance(await deliver(tryton, transaction(event)), Posted)
-        assert changed(before, tryton.office.stock()) == case.effect
+        assert isinstance(await deliver(stocked, transaction(event)), Posted)
+        assert changed(before, stocked.office.stock()) == case.effect
 
-    async def test_nobody_writes_keys_by_another_way(self, tryton: Tryton) -> None:
+    async def test_nobody_writes_keys_by_another_way(self, stocked: Tryton) -> None:
         with pytest.raises(OSError, match=r"40[03]"):
-            tryton.office.make("scanpost.posting", key="mine")
+            stocked.office.make("scanpost.posting", key="mine")
 
-    async def test_only_documents_of_the_warehouse_are_made(self, tryton: Tryton) -> None:
+    async def test_only_documents_of_the_warehouse_are_made(self, stocked: Tryton) -> None:
         job = {"model": "res.user", "values": {"name": "me"}, "steps": {}, "ended": []}
         with pytest.raises(OSError, match="400"):
-            tryton.office.call("scanpost.posting/post", {"key": "mine", "jobs": [job]})
+            stocked.office.call("scanpost.posting/post", {"key": "mine", "jobs": [job]})
