@@ -29,7 +29,7 @@ from scanpost.demo.processes import Process, broker, free_port
 SITE = "proof"
 AHEAD = 12
 """Transactions a station is ahead of the books at most: each kill finds work that has begun."""
-_PATIENCE = 2.0
+_PATIENCE = 20.0
 """Seconds for one transaction, on a machine with other things to do."""
 
 

@@ -13,6 +13,7 @@ Quantities are exact: NUMERIC on PostgreSQL, decimal digits as text on SQLite, a
 """
 
 from bridge.connector import Capabilities
+from bridge.connectors.sql.calls import calls
 from bridge.connectors.sql.config import Config
 from bridge.connectors.sql.movements import Movement, document, moves
 from bridge.connectors.sql.source import SqlSource, read
@@ -42,6 +43,7 @@ __all__ = [
     "Movement",
     "SqlSource",
     "SqlTarget",
+    "calls",
     "connect",
     "document",
     "moves",

@@ -16,10 +16,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.connectors.sql.calls import INSERT, written
 from bridge.connectors.sql.config import Config
 from bridge.connectors.sql.movements import Movement, StockKey, columns, document, negative
 from bridge.connectors.sql.tables import movements, postings, stock_on_hand
 from bridge.outcome import Outcome, Posted, Refused
+from bridge.wire import sent
 from contract.transactions import (
     Reversal,
     Transaction,
@@ -165,6 +167,8 @@ class Books:
         """Write what was booked."""
         if not self._posted:
             return
+        for transaction in self._posted:
+            sent(INSERT, written(transaction, self._movements[str(transaction.id)]))
         await self._connection.execute(
             insert(postings),
             [

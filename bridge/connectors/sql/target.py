@@ -21,6 +21,7 @@ from bridge.connectors.sql.config import Config
 from bridge.connectors.sql.tables import metadata, stock_on_hand
 from bridge.database import Database, unbroken
 from bridge.outcome import Outcome, Refused, TryLater, Unknown
+from bridge.wire import heard
 from contract.transactions import (
     Transaction,
 )
@@ -56,6 +57,7 @@ class SqlTarget:
             return await self._book(transactions)
         except (SQLAlchemyError, OSError, _CommitFailedError) as error:
             outcome = _outcome(error)
+            heard(outcome.why if isinstance(outcome, TryLater | Unknown) else str(error))
         if len(transactions) == 1 or isinstance(outcome, Unknown):
             return [outcome] * len(transactions)
         outcomes: list[Outcome] = []
@@ -81,6 +83,7 @@ class SqlTarget:
             if committing:
                 raise _CommitFailedError(str(error)) from error
             raise
+        heard("committed")
         return outcomes
 
     @unbroken

@@ -349,7 +349,7 @@ async def test_a_scan_is_tried_on_the_tables_and_nothing_is_sent(tmp_path: Path)
             "/test-scan?try=1&type=receipt&sku=BOLT-8&quantity=3&document=po:PO-7"
         )
         assert "ERP-BOLT" in seen
-        assert "PLAN sql" in seen
+        assert "INSERT INTO postings" in seen
         seen = await vera.get("/test-scan?try=1&scans=%5DC10104006381333931%0APO:PO-7")
         assert "Refused by mapping: unknown_sku" in seen
         seen = await vera.get("/test-scan?try=1&type=receipt")
