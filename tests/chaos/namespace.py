@@ -4,6 +4,7 @@ Packets really are lost here, and TCP really has to find out: a link without car
 one that passes what is said and swallows every answer.
 """
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from scanpost.demo.network import NetworkCable
 
 IP = shutil.which("ip", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
+_USES = itertools.count()
 Break = Literal["no carrier", "no answers"]
 
 
@@ -62,7 +64,9 @@ def far_side() -> Iterator[FarSide]:
     Raises:
         NoNamespace: this is not permitted, or `ip` is missing.
     """
-    number = os.getpid() % 16_000  # so that two runs side by side have networks of their own
+    # Two runs side by side have networks of their own, and so has the next one of this run: the
+    # kernel takes a namespace away some time after it was told to.
+    number = (os.getpid() * 7 + next(_USES)) % 16_000
     name, third, fourth = f"scanpost{number}", number // 64, number % 64 * 4
     side = FarSide(name, f"10.213.{third}.{fourth + 1}", f"10.213.{third}.{fourth + 2}")
     if IP is None:
@@ -80,7 +84,8 @@ def far_side() -> Iterator[FarSide]:
         _ip("-n", name, "link", "set", "far", "up")
         yield side
     finally:
-        _ip("netns", "del", name)  # the cable goes with its end
+        subprocess.run([IP, "link", "del", near], capture_output=True, check=False)
+        _ip("netns", "del", name)
 
 
 def _ip(*words: str) -> None:
