@@ -301,6 +301,7 @@ class Outbox:
             self._word_due(),
         )
         if not group.rows and not group.sessions:
+            group.word = None  # nothing is written, and so not the word either
             self._answered(group, None)  # sessions as they are on disk
             return
         self.writing_since = asyncio.get_running_loop().time()
