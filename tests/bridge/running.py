@@ -13,6 +13,8 @@ from runtime.clock import Clock
 from tests.bridge.streams import EPOCH
 from tests.bridge.targets import ScriptedTarget
 
+LONG = 60.0  # s: far beyond what any of it takes on a busy machine
+
 
 class Running:
     """A dispatcher and what it says."""
@@ -38,7 +40,7 @@ class Running:
 
     async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a state of the ledger; looks at it a hundred times a second."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LONG):
             while not await true():
                 self.news.clear()
                 with contextlib.suppress(TimeoutError):

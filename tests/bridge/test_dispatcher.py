@@ -13,6 +13,7 @@ from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from contract.transactions import Transaction
+from tests.bridge.running import LONG
 from tests.bridge.streams import EPOCH, envelope, receipt, run_of, transaction
 from tests.bridge.targets import BatchTarget, ScriptedTarget
 
@@ -46,7 +47,7 @@ class Running:
 
     async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a state of the ledger, looking whenever something was decided."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LONG):
             while not await true():
                 self.news.clear()
                 if not await true():
@@ -239,7 +240,7 @@ async def test_a_crash_during_a_delivery_books_once(
     target = ScriptedTarget(dies, settle=0.2)
     await ledger.apply(run_of(1, 3))
     async with running(ledger, target):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LONG):
             await reached.wait()
     died_at = asyncio.get_running_loop().time()
     assert [entry["state"] for entry in await ledger.entries()][-1] == "sending"
@@ -266,7 +267,7 @@ async def test_an_outcome_is_written_down_even_while_stopping(ledger: Ledger) ->
     await ledger.apply(run_of(1, 2))
     made = Running(ledger, target)
     stopping.append(asyncio.create_task(made.dispatcher.run()))
-    await asyncio.wait(stopping, timeout=20)
+    await asyncio.wait(stopping, timeout=LONG)
     assert [entry["state"] for entry in await ledger.entries()] == ["received", "posted"]
 
 

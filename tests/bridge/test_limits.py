@@ -26,6 +26,27 @@ from tests.bridge.targets import ScriptedTarget
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
+class Turned(Clock):
+    """Wall time that a test sets; monotonic time that runs, and that a test moves on.
+
+    What ends after an hour is a state that waits for the test, however slow the machine.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOON
+        self.ahead = 0.0
+
+    def utc(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+    def pass_by(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     async with open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}") as opened:
@@ -148,19 +169,19 @@ async def test_what_a_delivery_costs_is_what_went_over_the_wire(ledger: Ledger) 
         return target.book(tx)
 
     target = ScriptedTarget(three_calls)
-    async with running(ledger, target, Terms(name="xero", per_day=100)) as run:
+    async with running(ledger, target, Terms(name="xero", per_day=100), Turned()) as run:
         await ledger.apply(run_of(1, 2))
         await run.until_posted(2)
-    assert await ledger.calls_on("xero", datetime.now(UTC).date().isoformat()) == 6
+    assert await ledger.calls_on("xero", NOON.date().isoformat()) == 6
 
 
 async def test_a_daily_budget_survives_a_restart(ledger: Ledger) -> None:
     terms = Terms(per_day=3)
     target = ScriptedTarget()
-    async with running(ledger, target, terms) as run:
+    async with running(ledger, target, terms, Turned()) as run:
         await ledger.apply(run_of(1, 2))
         await run.until_posted(2)
-    async with running(ledger, target, terms) as run:
+    async with running(ledger, target, terms, Turned()) as run:
         await ledger.apply(run_of(3, 5))
         await run.until_posted(3)
 
@@ -172,23 +193,31 @@ async def test_a_daily_budget_survives_a_restart(ledger: Ledger) -> None:
 
 
 async def test_a_target_that_fails_is_left_alone_and_probed_with_one(ledger: Ledger) -> None:
-    left = [4]
+    down = True
 
     async def down_for_a_while(target: ScriptedTarget, tx: Transaction) -> Outcome:
-        if left[0]:
-            left[0] -= 1
-            return TryLater("503")
-        return target.book(tx)
+        return TryLater("503") if down else target.book(tx)
 
+    async def is_open() -> bool:
+        return b"breaker_open 1.0" in run.metrics.text()
+
+    async def is_probed() -> bool:
+        return len(target.calls) > before
+
+    clock = Turned()
     target = ScriptedTarget(down_for_a_while)
     rows = [transaction(seq, receipt(f"PO-{seq}")) for seq in range(1, 5)]
-    async with running(ledger, target, Terms(break_after=3, break_s=0.3)) as run:
+    async with running(ledger, target, Terms(break_after=3, break_s=200.0), clock) as run:
         await ledger.apply(envelope(1, rows))
-
-        async def is_open() -> bool:
-            return b"breaker_open 1.0" in run.metrics.text()
-
         await run.until(is_open)
+        before = len(target.calls)
+        assert before >= 4, "the first failure of one entry alone is none of the target"
+        clock.pass_by(200.0)
+        await run.until(is_probed)
+        await run.until(is_open)
+        assert len(target.calls) == before + 1
+        down = False
+        clock.pass_by(300.0)  # twice as long, but for the ceiling
         await run.until_posted(4)
         assert b"breaker_open 0.0" in run.metrics.text()
     assert sorted(target.booked.values()) == [1, 2, 3, 4]
@@ -196,21 +225,25 @@ async def test_a_target_that_fails_is_left_alone_and_probed_with_one(ledger: Led
 
 async def test_a_login_that_no_longer_holds_opens_the_breaker_at_once(ledger: Ledger) -> None:
     answers: list[Outcome] = [TryLater("token expired", needs="login")]
+    asked: list[float] = []
 
     async def script(target: ScriptedTarget, tx: Transaction) -> Outcome:
+        asked.append(clock.monotonic())
         return answers.pop() if answers else target.book(tx)
 
+    async def is_told() -> bool:
+        return "token expired" in (run.dispatcher.gate.trouble(0.0) or "")
+
+    clock = Turned()
     target = ScriptedTarget(script)
-    async with running(ledger, target, Terms(break_s=0.4)) as run:
+    async with running(ledger, target, Terms(break_s=3_000.0), clock) as run:
         await ledger.apply(run_of(1, 1))
-
-        async def is_told() -> bool:
-            return "token expired" in (run.dispatcher.gate.trouble(0.0) or "")
-
         await run.until(is_told)
+        clock.pass_by(3_000.0)
         await run.until_posted(1)
         assert run.dispatcher.gate.trouble(0.0) is None
-    assert target.calls[1].at - target.calls[0].at >= 0.4
+    first, second = asked
+    assert second - first >= 3_000.0
 
 
 async def test_nothing_is_booked_into_a_closed_period(ledger: Ledger) -> None:
@@ -249,17 +282,8 @@ async def test_the_period_of_a_station_without_a_clock_is_that_of_its_corrected_
     }
 
 
-class Wall(Clock):
-    """A wall clock that a test sets; monotonic time is the machine's."""
-
-    now = NOON
-
-    def utc(self) -> datetime:
-        return self.now
-
-
 async def test_in_quiet_hours_nothing_is_sent_and_it_is_said(ledger: Ledger) -> None:
-    wall = Wall()
+    wall = Turned()
     wall.now = NOON.replace(hour=23, minute=59, second=59)
     target = ScriptedTarget()
     terms = Terms(opening=Opening(quiet=[Span.parse("22:00-00:00")]))
