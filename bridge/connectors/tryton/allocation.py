@@ -7,9 +7,10 @@ from typing import Any
 
 from bridge.connectors.tryton.answers import Move, Order, OrderLine, Product
 from bridge.connectors.tryton.arrival import Arrival
-from bridge.connectors.tryton.goods import Goods, exact, misfit, plain
+from bridge.connectors.tryton.goods import Goods, misfit
 from bridge.connectors.tryton.verdict import ORDER_BUSY
 from bridge.outcome import Refused, TryLater
+from bridge.tally import number, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def supply(
     moves: list[list[Any]] = [["add", list(dict.fromkeys(take.move.id for take in takes))]]
     used: set[int] = set()
     for take in takes:
-        values: dict[str, Any] = {"quantity": exact(take.quantity)}
+        values: dict[str, Any] = {"quantity": number(take.quantity)}
         if take.goods in lots:
             values["lot"] = lots[take.goods]
         if take.move.id in used:

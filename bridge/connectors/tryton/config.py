@@ -83,6 +83,11 @@ class Config(BaseModel):
             raise ValueError("dates of lots need lots = true")
         return self
 
+    @property
+    def endpoint(self) -> str:
+        """Where the records are."""
+        return f"{self.url.rstrip('/')}/{self.database}/rest/model"
+
     def key(self) -> str:
         """Return the API key as it is now. Raises OSError, KeyError or ValueError without one."""
         if self.api_key is not None:

@@ -16,8 +16,9 @@ from typing import Any, Self
 
 from bridge.connectors.tryton.answers import Dispatch, Outgoing
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.goods import Goods, exact, gathered, misfit, plain
+from bridge.connectors.tryton.goods import Goods, gathered, misfit
 from bridge.outcome import Posted, Refused
+from bridge.tally import number, plain
 from contract.transactions import Pack, Shipment, Transaction
 from contract.values import Document
 
@@ -228,7 +229,7 @@ def _part(take: Take, lots: dict[Goods, int], company: int) -> dict[str, Any]:
         "origin": move.origin,
         "product": move.product.id,
         "unit": move.unit.id,
-        "quantity": exact(take.quantity),
+        "quantity": number(take.quantity),
         "company": company,
         "from_location": move.from_location,
         "to_location": move.to_location,

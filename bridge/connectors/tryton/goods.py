@@ -9,6 +9,7 @@ from decimal import Decimal
 from bridge.connectors.tryton.answers import Entry, Outgoing, Unit
 from bridge.connectors.tryton.config import Config
 from bridge.outcome import Refused
+from bridge.tally import number, plain
 from contract.transactions import Transaction
 from contract.values import Item, Line
 
@@ -65,20 +66,10 @@ def day_of(transaction: Transaction, config: Config) -> date | None:
     return clock.wall.astimezone(config.time_zone).date()
 
 
-def exact(quantity: Decimal) -> float | None:
-    """Return `quantity` as the number JSON carries, or None where that would be another one.
-
-    >>> exact(Decimal("25.50")), exact(Decimal("0.12345678901234567890"))
-    (25.5, None)
-    """
-    number = float(quantity)
-    return number if Decimal(repr(number)) == quantity else None
-
-
 def fits(quantity: Decimal, step: Decimal) -> bool:
     """Whether Tryton keeps `quantity` in whole steps, and JSON carries it exactly."""
     try:
-        return quantity % step == 0 and exact(quantity) is not None
+        return quantity % step == 0 and number(quantity) is not None
     except ArithmeticError:  # more digits than a Decimal divides, or a step of zero
         return False
 
@@ -124,8 +115,3 @@ def holds(
             return False
         meant[products.pop(), each.lot] += each.quantity
     return here == meant
-
-
-def plain(quantity: Decimal) -> str:
-    """Write a quantity for people: no exponent, no trailing zeros."""
-    return f"{quantity.normalize():f}"

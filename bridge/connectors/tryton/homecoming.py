@@ -9,8 +9,9 @@ from typing import Any
 from bridge.connectors.tryton.answers import Depot, Outgoing, Sale
 from bridge.connectors.tryton.config import Config
 from bridge.connectors.tryton.departure import COMING_BACK, Take, unfit
-from bridge.connectors.tryton.goods import Goods, day_of, exact, gathered, plain
+from bridge.connectors.tryton.goods import Goods, day_of, gathered
 from bridge.outcome import Posted, Refused
+from bridge.tally import number, plain
 from contract.transactions import Return, Transaction
 
 _SOLD = frozenset({"so", "rma"})
@@ -111,7 +112,7 @@ def shipment_return(
             "origin": f"stock.move,{take.move.id}",
             "product": take.move.product.id,
             "unit": take.move.unit.id,
-            "quantity": exact(take.quantity),
+            "quantity": number(take.quantity),
             "company": company,
             "from_location": take.move.to_location,
             "to_location": depot.input_location,

@@ -8,8 +8,9 @@ from typing import Any
 
 from bridge.connectors.tryton.answers import Article
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.goods import Goods, day_of, exact, gathered
+from bridge.connectors.tryton.goods import Goods, day_of, gathered
 from bridge.outcome import Refused
+from bridge.tally import number
 from contract.transactions import Assembly, Transaction
 
 
@@ -60,7 +61,7 @@ def production(
             {
                 "product": articles[each].id,
                 "unit": articles[each].default_uom.id,
-                "quantity": exact(each.quantity),
+                "quantity": number(each.quantity),
                 "company": company,
                 "from_location": source,
                 "to_location": target,
@@ -84,5 +85,5 @@ def production(
     if len({articles[each].id for each in plan.produced}) == 1:
         made = articles[plan.produced[0]]
         total = sum((each.quantity for each in plan.produced), Decimal(0))
-        values |= {"product": made.id, "unit": made.default_uom.id, "quantity": exact(total)}
+        values |= {"product": made.id, "unit": made.default_uom.id, "quantity": number(total)}
     return values

@@ -8,8 +8,9 @@ from typing import Any
 
 from bridge.connectors.tryton.answers import Article
 from bridge.connectors.tryton.config import Config
-from bridge.connectors.tryton.goods import Goods, day_of, exact, gathered
+from bridge.connectors.tryton.goods import Goods, day_of, gathered
 from bridge.outcome import Posted, Refused
+from bridge.tally import number
 from contract.transactions import Adjustment, Count, Putaway, Transaction, Transfer
 
 
@@ -97,7 +98,7 @@ def internal(
             **way,
             "product": articles[goods].id,
             "unit": articles[goods].default_uom.id,
-            "quantity": exact(goods.quantity),
+            "quantity": number(goods.quantity),
             **({"lot": lots[goods]} if goods in lots else {}),
         }
         for goods in plan.goods
@@ -128,7 +129,7 @@ def inventory(
     lines = [
         {
             "product": articles[goods].id,
-            "quantity": exact(goods.quantity),
+            "quantity": number(goods.quantity),
             **({"lot": lots[goods]} if goods in lots else {}),
         }
         for goods in plan.goods

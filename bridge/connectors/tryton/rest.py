@@ -1,14 +1,9 @@
-"""The wire to Tryton's REST interface, and the JSON it speaks."""
+"""What is asked of Tryton's REST interface, and the wire to it."""
 
-import json
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -16,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from bridge import wire
 from bridge.connectors.tryton.answers import Answer
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.request import Query, Request, base64, read
 from bridge.connectors.tryton.verdict import MAX_TEXT, SETTING_WRONG, Stopped, judge
 from bridge.outcome import TryLater, Unknown
 
@@ -33,27 +29,29 @@ _A = TypeVar("_A", bound=Answer)
 _B = TypeVar("_B", bound=BaseModel)
 
 
-class Rest:
-    """Tryton's REST interface. Everything that is not a success raises `Stopped`."""
-
-    def __init__(self, session: aiohttp.ClientSession, config: Config) -> None:
-        self._session = session
-        self._config = config
-        self._base = f"{config.url.rstrip('/')}/{config.database}/rest/model"
-        self._key = ""
-        self.company: int | None = None
+class Exchange(Protocol):
+    """Who answers requests: a Tryton. Everything that is not a success raises `Stopped`."""
 
     def renew_key(self) -> None:
         """Read the key again: a new one works without a restart."""
-        try:
-            key = self._config.key()
-        except (OSError, KeyError, ValueError) as error:
-            raise Stopped(
-                TryLater(f"the API key cannot be read: {error!r}", SETTING_WRONG)
-            ) from None
-        if not re.fullmatch(r"[!-~]{1,1024}", key):
-            raise Stopped(TryLater("the API key is empty or no key", SETTING_WRONG))
-        self._key = key
+        ...
+
+    async def rows(self, request: Request, answer: type[_B]) -> list[_B]:
+        """Return the records a search finds."""
+        ...
+
+    async def row(self, request: Request, answer: type[_B]) -> _B:
+        """Return what became of a request that writes."""
+        ...
+
+
+class Rest:
+    """Tryton's REST interface. Everything that is not a success raises `Stopped`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.renew_key = exchange.renew_key
+        self.company: int | None = None
 
     async def find(
         self,
@@ -64,7 +62,7 @@ class Rest:
         context: dict[str, Any] | None = None,
     ) -> list[_A]:
         """Return the records that match, with `fields` read; at most `MAX_ROWS`."""
-        query = [("d", _base64(domain)), ("s", str(MAX_ROWS)), *(("f", name) for name in fields)]
+        query = (("d", domain), ("s", str(MAX_ROWS)), *_fields(fields))
         return await self._rows(model, answer, query, context)
 
     async def pages(
@@ -78,14 +76,13 @@ class Rest:
         """Yield all records that match, a page at a time, by their id."""
         after, fields = 0, tuple(fields)
         while True:
-            query = [
-                ("d", _base64([*domain, ["id", ">", after]])),
-                *(("o", _base64([["id", "ASC"]])), ("s", str(PAGE))),
-                *(("f", name) for name in fields),
-            ]
+            query = (
+                ("d", [*domain, ["id", ">", after]]),
+                *(("o", [["id", "ASC"]]), ("s", str(PAGE)), *_fields(fields)),
+            )
             rows = await self._rows(model, answer, query, context)
             for row in rows:
-                after = max(after, row.id)
+                after = row.id
                 yield row
             if len(rows) < PAGE:
                 return
@@ -94,72 +91,99 @@ class Rest:
         self, model: str, answer: type[_A], domain: list[Any], fields: Iterable[str]
     ) -> list[_A]:
         """Return the records that match, the newest first; at most `PAGE`."""
-        query = [("d", _base64(domain)), ("o", _base64([["id", "DESC"]])), ("s", str(PAGE))]
-        query += [("f", name) for name in fields]
+        query = (("d", domain), ("o", [["id", "DESC"]]), ("s", str(PAGE)), *_fields(fields))
         return await self._rows(model, answer, query)
 
     async def _rows(
-        self,
-        model: str,
-        answer: type[_A],
-        query: list[tuple[str, str]],
-        context: dict[str, Any] | None = None,
+        self, model: str, answer: type[_A], query: Query, context: dict[str, Any] | None = None
     ) -> list[_A]:
-        rows = await self._call("GET", model, query, writes=False, context=context)
-        if not isinstance(rows, list):
-            raise Stopped(TryLater(f"Tryton answered no list of {model}", SETTING_WRONG))
-        return [_read(answer, row, writes=False) for row in rows]
+        request = Request("GET", model, query, context=self._context(context))
+        return await self._exchange.rows(request, answer)
 
     async def make(
         self, model: str, answer: type[_A], values: dict[str, Any], fields: Iterable[str]
     ) -> _A:
         """Make a record, and return it with `fields` read."""
-        query = [("f", name) for name in fields]
-        return _read(answer, await self._call("POST", model, query, values), writes=True)
+        return await self._row(model, answer, values, fields)
 
     async def change(self, model: str, number: int, values: dict[str, Any]) -> None:
         """Change a record.
 
         Not by PUT: aiohttp sends one twice where an answer is lost.
         """
-        await self._call("POST", f"{model}/{number}/write", [("f", "id")], {"values": values})
+        await self._row(f"{model}/{number}/write", Answer, {"values": values}, ("id",))
 
     async def act(
         self, model: str, number: int, button: str, answer: type[_A], fields: Iterable[str]
     ) -> _A:
         """Press a button on a record, and return it with `fields` read."""
-        query = [("f", name) for name in fields]
-        row = await self._call("POST", f"{model}/{number}/{button}", query, {})
-        return _read(answer, row, writes=True)
+        return await self._row(f"{model}/{number}/{button}", answer, {}, fields)
 
     async def ask(self, model: str, method: str, answer: type[_B], values: dict[str, Any]) -> _B:
         """Call a method of a model that writes, and return its answer."""
-        return _read(answer, await self._call("POST", f"{model}/{method}", [], values), writes=True)
+        return await self._row(f"{model}/{method}", answer, values, ())
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        query: list[tuple[str, str]],
-        values: dict[str, Any] | None = None,
-        *,
-        writes: bool = True,
-        context: dict[str, Any] | None = None,
-    ) -> Any:
+    async def _row(
+        self, path: str, answer: type[_B], values: dict[str, Any], fields: Iterable[str]
+    ) -> _B:
+        request = Request("POST", path, _fields(fields), values, self._context(None))
+        return await self._exchange.row(request, answer)
+
+    def _context(self, more: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if self.company is None else {"company": self.company, **(more or {})}
+
+
+def _fields(names: Iterable[str]) -> Query:
+    return tuple(("f", name) for name in names)
+
+
+class Http:
+    """The wire to a running Tryton."""
+
+    def __init__(self, session: aiohttp.ClientSession, config: Config) -> None:
+        self._session = session
+        self._config = config
+        self._key = ""
+
+    def renew_key(self) -> None:
+        """Read the key again: a new one works without a restart."""
+        try:
+            key = self._config.key()
+        except (OSError, KeyError, ValueError) as error:
+            raise Stopped(
+                TryLater(f"the API key cannot be read: {error!r}", SETTING_WRONG)
+            ) from None
+        if not re.fullmatch(r"[!-~]{1,1024}", key):
+            raise Stopped(TryLater("the API key is empty or no key", SETTING_WRONG))
+        self._key = key
+
+    async def rows(self, request: Request, answer: type[_B]) -> list[_B]:
+        """Return the records a search finds."""
+        rows = await self._call(request)
+        if not isinstance(rows, list):
+            why = f"Tryton answered no list of {request.path}"
+            raise Stopped(TryLater(why, SETTING_WRONG))
+        return [_read(answer, row, writes=False) for row in rows]
+
+    async def row(self, request: Request, answer: type[_B]) -> _B:
+        """Return what became of a request that writes."""
+        return _read(answer, await self._call(request), writes=True)
+
+    async def _call(self, request: Request) -> Any:
         headers = {"Authorization": f"bearer {self._key}"}
-        if self.company is not None:
-            headers["X-Tryton-Context"] = _base64({"company": self.company, **(context or {})})
+        if request.context is not None:
+            headers["X-Tryton-Context"] = base64(request.context)
         data = None
-        if values is not None:
+        if request.values is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(values, default=_encode).encode()
+            data = request.body.encode()
         # The key is in a header, and no header is told
-        wire.sent(f"{method} {path}?{urlencode(query)}", data.decode() if data else "")
+        wire.sent(request.line, request.body)
         try:
             async with self._session.request(
-                method,
-                f"{self._base}/{path}",
-                params=query,
+                request.method,
+                f"{self._config.endpoint}/{request.path}",
+                params=request.parameters,
                 data=data,
                 headers=headers,
                 allow_redirects=False,  # a redirected POST would turn into a GET
@@ -169,17 +193,17 @@ class Rest:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Stopped(TryLater(f"Tryton is not reachable: {error}"[:MAX_TEXT])) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            why = f"{method} {path}: no answer: {error!r}"[:MAX_TEXT]
+            why = f"{request.method} {request.path}: no answer: {error!r}"[:MAX_TEXT]
             wire.heard(why)
-            raise Stopped(Unknown(why) if writes else TryLater(why)) from error
+            raise Stopped(Unknown(why) if request.writes else TryLater(why)) from error
         if response.status == 200 and body is not None:
             try:
-                return json.loads(body, parse_float=Decimal, object_hook=_decode)
+                return read(body)
             except ValueError:
                 pass  # a 200 that is not JSON comes from something in between
         after = _seconds(response.headers.get("Retry-After"))
         body = b"too long an answer" if body is None else body
-        raise Stopped(judge(response.status, body, writes=writes, after=after))
+        raise Stopped(judge(response.status, body, writes=request.writes, after=after))
 
 
 @asynccontextmanager
@@ -191,7 +215,7 @@ async def opened(config: Config) -> AsyncIterator[Rest]:
         connector=aiohttp.TCPConnector(limit=1),
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
-        yield Rest(session, config)
+        yield Rest(Http(session, config))
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes | None:
@@ -209,40 +233,6 @@ def _read(answer: type[_B], row: Any, *, writes: bool) -> _B:
     except ValidationError as error:
         why = f"Tryton's answer is not as expected: {error}"[:MAX_TEXT]
         raise Stopped(Unknown(why) if writes else TryLater(why, SETTING_WRONG)) from error
-
-
-def _base64(value: Any) -> str:
-    return urlsafe_b64encode(json.dumps(value, default=_encode).encode()).decode()
-
-
-def _encode(value: object) -> dict[str, Any]:
-    match value:
-        case Decimal():
-            return {"__class__": "Decimal", "decimal": str(value)}
-        case datetime():
-            there = value.astimezone(UTC)
-            names = ("year", "month", "day", "hour", "minute", "second", "microsecond")
-            return {"__class__": "datetime"} | {name: getattr(there, name) for name in names}
-        case date():
-            return {
-                "__class__": "date",
-                "year": value.year,
-                "month": value.month,
-                "day": value.day,
-            }
-    raise TypeError(f"{value!r} has no JSON form in Tryton")
-
-
-def _decode(value: dict[str, Any]) -> Any:
-    match value:
-        case {"__class__": "Decimal", "decimal": str(number)}:
-            return Decimal(number)
-        case {"__class__": "date", "year": int(year), "month": int(month), "day": int(day)}:
-            return date(year, month, day)
-        case {"__class__": "datetime", "year": int(year), "month": int(month), "day": int(day)}:
-            clock = [value.get(name, 0) for name in ("hour", "minute", "second", "microsecond")]
-            return datetime(year, month, day, *clock)  # noqa: DTZ001 - Tryton's own have no zone
-    return value
 
 
 def _seconds(header: str | None) -> float | None:

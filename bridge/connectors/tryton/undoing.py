@@ -25,12 +25,12 @@ from bridge.connectors.tryton.course import (
 )
 from bridge.connectors.tryton.departure import Label
 from bridge.connectors.tryton.desk import Desk, Job
-from bridge.connectors.tryton.goods import exact
 from bridge.connectors.tryton.once import Task
 from bridge.connectors.tryton.records import Records
 from bridge.connectors.tryton.rest import Rest
 from bridge.connectors.tryton.verdict import ELSEWHERE, Stopped
 from bridge.outcome import Posted, Refused, Unknown
+from bridge.tally import number
 from contract.transactions import Reversal, Transaction
 
 _ASKED = ("number", "state")
@@ -137,8 +137,8 @@ class TakingBack:
         async for move in self._rest.pages("stock.move", Shifted, domain, fields):
             ways[move.to_location, move.from_location].append(move)
         once, names, tasks = self._desk.once, [], []
-        for number, (way, moves) in enumerate(sorted(ways.items())):
-            reference = f"{plan.reference} {number}" if number else plan.reference
+        for place, (way, moves) in enumerate(sorted(ways.items())):
+            reference = f"{plan.reference} {place}" if place else plan.reference
             job = Job(reference, None, partial(_back, reference, way, moves, company))
             if once is None or await self._desk.find(INTERNAL, reference, company) is not None:
                 names.append((await self._desk.book(INTERNAL, job, company)).document)
@@ -158,7 +158,7 @@ async def _back(
             **ends,
             "product": move.product,
             "unit": move.unit,
-            "quantity": exact(move.quantity),
+            "quantity": number(move.quantity),
             **({"lot": move.lot} if move.lot is not None else {}),
         }
         for move in moves

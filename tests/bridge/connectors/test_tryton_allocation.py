@@ -8,7 +8,7 @@ import pytest
 from bridge.connectors.tryton.allocation import Take, allocate, supply
 from bridge.connectors.tryton.answers import Order
 from bridge.connectors.tryton.arrival import Arrival
-from bridge.connectors.tryton.goods import Goods, exact
+from bridge.connectors.tryton.goods import Goods
 from bridge.outcome import Refused, TryLater
 from contract.values import Item
 from tests.tryton.scans import WIDGET
@@ -230,8 +230,3 @@ def test_a_quantity_is_never_rounded(quantity: str, unit: dict[str, Any]) -> Non
 
     assert isinstance(refused, Refused)
     assert "would be rounded" in refused.text
-
-
-def test_a_quantity_json_cannot_carry_is_no_quantity() -> None:
-    assert exact(Decimal("1.250")) == 1.25
-    assert exact(Decimal("123456789012345678.5")) is None
