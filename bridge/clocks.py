@@ -80,5 +80,10 @@ def occurred(
     return began + timedelta(seconds=float(clock.monotonic)), "corrected"
 
 
+def age_s(now: datetime, since: datetime | None) -> float:
+    """Return the seconds since then, never less than 0; 0 where there is no then."""
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
+
+
 def _began(transaction: Transaction) -> datetime:
     return transaction.clock.wall - timedelta(seconds=float(transaction.clock.monotonic))

@@ -15,10 +15,11 @@ from bridge.amendment import Changes
 from bridge.config import Config
 from bridge.decisions import Which
 from bridge.errors import BridgeError, NotDone
-from bridge.ledger import Ledger, Standing
+from bridge.ledger import Ledger
 from bridge.modes import Mode, Modes, Scope
 from bridge.reading import Queue
 from bridge.shadow import Shown, collected, report
+from bridge.standing import Standing
 
 MOST = 10_000
 """Rows of the ERP, and plans, that one report reads."""

@@ -9,8 +9,9 @@ from typing import NoReturn
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
 from bridge.errors import LedgerFailed
-from bridge.ledger import Ledger, Standing
+from bridge.ledger import Ledger
 from bridge.metrics import Metrics
+from bridge.standing import Standing
 from runtime.clock import Clock
 from runtime.logs import event
 

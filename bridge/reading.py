@@ -18,7 +18,7 @@ from bridge.dead_letters import ACTIONS
 from bridge.decisions import Which, transaction_of
 from bridge.modes import Modes
 from bridge.posting import amendments
-from bridge.schema import entry, plan, poison, stream
+from bridge.schema import entry, plan, stream
 from contract.envelope import plain
 from contract.transactions import Transaction
 
@@ -204,32 +204,6 @@ async def queues(connection: AsyncConnection, modes: Modes) -> list[Queue]:
 async def _received(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, datetime]:
     query = select(entry.c.number, entry.c.received_at).where(entry.c.number.in_(numbers))
     return {row.number: row.received_at for row in await connection.execute(query)}
-
-
-async def poisoned(
-    connection: AsyncConnection, limit: int, below: int | None = None
-) -> list[dict[str, Any]]:
-    """Return messages that could not be read, newest first, without what they say.
-
-    Args:
-        connection: to read with.
-        limit: how many at most.
-        below: of these numbers only, where it is given.
-    """
-    query = (
-        select(*(column for column in poison.c if column.name != "payload"))
-        .where(true() if below is None else poison.c.number < below)
-        .order_by(poison.c.number.desc())
-        .limit(limit)
-    )
-    return [dict(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def poisoned_one(connection: AsyncConnection, number: int) -> dict[str, Any] | None:
-    """Return one message that could not be read, with what is kept of it."""
-    query = select(poison).where(poison.c.number == number)
-    row = (await connection.execute(query)).mappings().one_or_none()
-    return None if row is None else dict(row)
 
 
 def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:

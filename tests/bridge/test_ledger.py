@@ -310,7 +310,7 @@ async def test_a_row_that_is_still_unreadable_stays_dead(ledger: Ledger) -> None
 async def test_unreadable_messages_are_kept_within_bounds(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("bridge.ledger.KEPT_POISON", 3)
+    monkeypatch.setattr("bridge.poison.KEPT", 3)
     for n in range(5):
         await ledger.quarantine("scanpost/v1/n/g/tx", bytes([n]) * 100_000, "not JSON \0 \ud800")
     with sqlite3.connect(tmp_path / "ledger.db") as connection:

@@ -160,7 +160,7 @@ MUTANTS = (
     ),
     Mutant(
         "the bridge's word is one too far",
-        (Change("bridge/ledger.py", "upto=mine.upto,", "upto=mine.upto + 1,"),),
+        (Change("bridge/streams.py", "upto=mine.upto,", "upto=mine.upto + 1,"),),
         "tests/bridge/test_ledger.py -k rows_in_order_are_applied",
     ),
     Mutant(
