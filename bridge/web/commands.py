@@ -6,8 +6,8 @@ import sys
 
 from pydantic import ValidationError
 
-from bridge.web.passwords import hashed
 from bridge.web.people import ROLES, User
+from runtime.passwords import hashed
 
 SHORTEST = 12
 """Characters of a password, at least: what somebody who has the file cannot try out in years."""

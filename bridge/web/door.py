@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from bridge.web.callers import Caller
-from bridge.web.passwords import Held
 from bridge.web.people import User
 from bridge.web.sessions import Session, Sessions
 from bridge.web.tries import Tries
 from runtime.logs import event
+from runtime.passwords import Held
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 
 from bridge.errors import ConfigError
-from bridge.web.passwords import Held
+from runtime.passwords import Held
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
@@ -35,7 +35,10 @@ class User(BaseModel):
     @field_validator("password")
     @classmethod
     def _is_hashed(cls, text: str) -> str:
-        Held.parse(text)
+        try:
+            Held.parse(text)
+        except ValueError as error:
+            raise ValueError(f"{error}; write it with: scanpost bridge hash-password") from error
         return text
 
 

@@ -7,19 +7,14 @@
 `python -m gateway.web.pin` asks for a PIN and prints the line for `[web]`.
 """
 
-import base64
-import binascii
 import getpass
-import hashlib
-import hmac
-import os
 import secrets
 import sys
 from collections.abc import Callable
 
-# RFC 7914 parameters: 16 MB and some 60 ms of one core of a small computer for each try.
-_N, _R, _P = 1 << 14, 8, 1
-_MOST = 64 * 1024 * 1024  # bytes scrypt may take
+from runtime.passwords import OF_A_PIN, Held
+from runtime.passwords import hashed as kept
+
 _SHORTEST = 4
 
 _FREE = 5  # wrong tries before waiting begins
@@ -32,32 +27,15 @@ _SESSIONS = 16  # at once; the oldest goes
 
 def hashed(pin: str) -> str:
     """Return what to write down instead of `pin`."""
-    salt = os.urandom(16)
-    key = hashlib.scrypt(pin.encode(), salt=salt, n=_N, r=_R, p=_P, maxmem=_MOST)
-    return f"scrypt${_N}${_R}${_P}${_text(salt)}${_text(key)}"
+    return kept(pin, OF_A_PIN)
 
 
 def holds(pin: str, held: str) -> bool:
     """Return whether `pin` is the one behind `held`. It takes tens of milliseconds."""
     try:
-        _, n, r, p, salt, key = held.split("$")
-        wanted = base64.b64decode(key, validate=True)
-        got = hashlib.scrypt(
-            pin.encode(),
-            salt=base64.b64decode(salt, validate=True),
-            n=int(n),
-            r=int(r),
-            p=int(p),
-            maxmem=_MOST,
-            dklen=len(wanted),
-        )
-    except (ValueError, binascii.Error):
+        return Held.parse(held).opens(pin)
+    except ValueError:
         return False
-    return hmac.compare_digest(got, wanted)
-
-
-def _text(octets: bytes) -> str:
-    return base64.b64encode(octets).decode()
 
 
 class Door:

@@ -18,17 +18,19 @@ from bridge.health import Health
 from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
 from bridge.terms import UNTRANSLATED, Terms
-from bridge.web.passwords import hashed
 from bridge.web.people import ROLES, Role, User
 from bridge.web.server import application, serve
 from bridge.web.visit import House
 from runtime.clock import Clock
 from runtime.mqtt import Broker
+from runtime.passwords import Work, hashed
 from tests.bridge.targets import ScriptedTarget
 
 PASSWORD = "correct horse battery"
 NAMES: Mapping[str, Role] = {"vera": "viewer", "olga": "operator", "anna": "admin"}
-_HELD = hashed(PASSWORD, cost=2)
+TRIFLING = Work(2, 8, 3)
+"""Of a password that takes no time to try, for tests of other things."""
+_HELD = hashed(PASSWORD, TRIFLING)
 USERS = {name: User(name=name, role=role, password=_HELD) for name, role in NAMES.items()}
 assert tuple(NAMES.values()) == ROLES
 

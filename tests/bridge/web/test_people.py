@@ -9,10 +9,10 @@ import pytest
 from bridge.__main__ import main
 from bridge.errors import ConfigError
 from bridge.web import people
-from bridge.web.passwords import Held, hashed
-from tests.bridge.web.admin import CONFIG
+from runtime.passwords import Held, Work, hashed
+from tests.bridge.web.admin import CONFIG, TRIFLING
 
-HELD = hashed("correct horse", cost=2)
+HELD = hashed("correct horse", TRIFLING)
 OLGA = f'[[user]]\nname = "olga"\nrole = "operator"\npassword = "{HELD}"\n'
 
 
@@ -83,12 +83,12 @@ def test_a_missing_file_is_found_by_check(
 
 
 def test_a_password_is_salted_and_costs_what_was_agreed() -> None:
-    one, two = hashed("correct horse", cost=2), hashed("correct horse", cost=2)
+    one, two = hashed("correct horse", TRIFLING), hashed("correct horse", TRIFLING)
     assert one != two
     assert Held.parse(one).opens("correct horse")
     assert not Held.parse(one).opens("correct horse ")
     nobody = Held.of_nobody()
-    assert (nobody.cost, nobody.block, nobody.lanes) == (32768, 8, 3)
+    assert nobody.work == Work(32768, 8, 3)
     assert not nobody.opens("")
 
 
