@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
@@ -36,11 +36,17 @@ _GAUGES: tuple[tuple[str, Callable[[Standing], float]], ...] = (
 )
 
 
+Severity = Literal["critical", "warning"]
+"""Critical: this process cannot do its part, as a monitor of processes should know. Warning: it
+does, and something wants a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Something a person should know, and what to do about it."""
 
     code: str
+    severity: Severity
     text: str
     todo: str
 
@@ -72,6 +78,7 @@ class View:
 @dataclass(frozen=True, slots=True)
 class _Rule:
     code: str
+    severity: Severity
     says: Callable[[View], str | None]
     todo: str
 
@@ -95,51 +102,65 @@ def _gap(view: View) -> str | None:
 
 
 RULES = (
-    _Rule("ledger", lambda view: view.failure, "Look at its disk or server. Nothing is lost."),
+    _Rule(
+        "ledger",
+        "critical",
+        lambda view: view.failure,
+        "Look at its disk or server. Nothing is lost.",
+    ),
     _Rule(
         "broker",
+        "critical",
         lambda view: None if view.broker else "no connection to the broker",
         "Start it, or see the log. Nothing is lost: gateways keep what they have.",
     ),
     _Rule(
         "session-taken-over",
+        "critical",
         lambda view: "another bridge came in under our name" if view.taken_over else None,
         "Two bridges at one site have one name: give one of them another. Nothing is lost.",
     ),
     _Rule(
         "target",
+        "critical",
         lambda view: None if view.target else "the target is not open",
         "Start it, or see the log. Nothing is lost: the ledger keeps what it has.",
     ),
     _Rule(
         "left-alone",
+        "warning",
         lambda view: view.left_alone,
         "See what the target said last: a login to renew, a budget to raise. Nothing is lost.",
     ),
-    _Rule("stuck", _stuck, "See what the target says of them. They are tried for ever."),
+    _Rule("stuck", "warning", _stuck, "See what the target says of them. They are tried for ever."),
     _Rule(
         "conflict",
+        "warning",
         _conflict,
         "A cloned card or a restored backup: stop one of the two, compare, then forgive the other.",
     ),
     _Rule(
         "gap",
+        "warning",
         _gap,
         "See why the gateway does not send what is missing; `scanpost bridge streams` says which.",
     ),
     _Rule(
         "reference",
+        "warning",
         lambda view: view.reference,
         "Mend what it is read from. Stations go on with what they have.",
     ),
     _Rule(
         "mapping",
+        "warning",
         lambda view: view.mapping,
         "Mend the mapping tables; `scanpost bridge mapping check` lists every mistake. Those before"
         " hold.",
     ),
     _Rule(
         "reconciliation",
+        "warning",
         lambda view: view.reconciliation,
         "`scanpost bridge reconcile --latest` says what mends each of them.",
     ),
@@ -192,6 +213,8 @@ class Health:
             for name, read in _GAUGES:
                 self._metrics.set(name, read(self.standing))
         found = {trouble.code: trouble for trouble in self.troubles()}
+        for rule in RULES:
+            self._metrics.set("alert", float(rule.code in found), code=rule.code)
         for code in sorted(found.keys() - self._told):
             event(log, logging.WARNING, "trouble", code=code, why=found[code].text)
         for code in sorted(self._told - found.keys()):
@@ -216,4 +239,8 @@ class Health:
             mapping=self._mapping(),
             reconciliation=self._reconciliation(),
         )
-        return [Trouble(rule.code, text, rule.todo) for rule in RULES if (text := rule.says(view))]
+        return [
+            Trouble(rule.code, rule.severity, text, rule.todo)
+            for rule in RULES
+            if (text := rule.says(view))
+        ]

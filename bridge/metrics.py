@@ -59,6 +59,7 @@ TABLE = (
     _Row(Gauge, "kpi_entries", "Key figures that are numbers of entries.", "figure"),
     _Row(Gauge, "kpi_per_thousand", "Key figures of the last 24 hours, of 1,000.", "figure"),
     _Row(Info, "mapping", "Which mapping tables hold now."),
+    _Row(Gauge, "alert", "1 while it is raised; /healthz and the page say what to do.", "code"),
     _Row(Counter, "mapping_refused", "Edits of mapping tables that were refused for a mistake."),
 )
 

@@ -1,5 +1,8 @@
 """What machines may ask: JSON and Prometheus text.
 
+`/healthz` answers 503 while this process cannot do its part, and tells what wants a person beside
+that without failing: `scanpost_bridge_alert` is there to call one.
+
 Health and metrics are open. The rest is as well while nobody can log in, as on a machine of one's
 own; then two decisions are POSTs, taken on loopback only, and need the content type
 `application/json` and our own name as host: a page of another site can send neither. Once there
@@ -73,7 +76,8 @@ class Machines:
         await self._health.look()
         troubles = self._health.troubles()
         reasons = [asdict(trouble) for trouble in troubles]
-        return _json({"ok": not troubles, "reasons": reasons}, status=503 if troubles else 200)
+        down = any(trouble.severity == "critical" for trouble in troubles)
+        return _json({"ok": not troubles, "reasons": reasons}, status=503 if down else 200)
 
     async def _scrape(self, _request: web.Request) -> web.Response:
         await self._health.look()

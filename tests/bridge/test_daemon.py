@@ -196,13 +196,16 @@ async def test_a_person_decides_by_the_web(bridge: Bridge, mosquitto: Mosquitto)
                 if Ack.model_validate_json(message.payload).conflict == 1:
                     break
         status, health = await bridge.ask("/healthz")
-        assert (status, [reason["code"] for reason in health["reasons"]]) == (503, ["conflict"])
+        assert (status, [reason["code"] for reason in health["reasons"]]) == (200, ["conflict"])
+        assert not health["ok"]
+        assert 'scanpost_bridge_alert{code="conflict"} 1.0' in (await bridge.ask("/metrics"))[1]
         path = f"/api/streams/dock-1/{EPOCH}/forgive"
         assert (await bridge.ask(path, "POST"))[0] == 415
         assert (await bridge.ask(path, "POST", json={}, headers={"Host": "evil.example"}))[0] == 403
         assert await bridge.ask(path, "POST", json={}) == (200, {"done": True})
         assert await bridge.ask(path, "POST", json={}) == (409, {"done": False})
-        assert (await bridge.ask("/healthz"))[0] == 200
+        assert await bridge.ask("/healthz") == (200, {"ok": True, "reasons": []})
+        assert 'scanpost_bridge_alert{code="conflict"} 0.0' in (await bridge.ask("/metrics"))[1]
         dock.publish(TOPICS.tx, json.dumps(_odd()))
         async with asyncio.timeout(LONG):
             async for message in dock.messages:

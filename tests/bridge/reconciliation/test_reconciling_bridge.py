@@ -62,7 +62,10 @@ async def test_a_bridge_finds_what_is_missing_and_a_person_closes_it(
     assert code == 1
     [finding] = shown["findings"]
     assert (finding["kind"], finding["id or stock"]) == ("missing", lost)
+    status, health = await bridge.ask("/healthz")
+    assert (status, health["ok"]) == (200, False), "only a person is wanted"
     _, metrics = await bridge.ask("/metrics")
+    assert 'scanpost_bridge_alert{code="reconciliation"} 1.0' in metrics
     assert 'scanpost_bridge_reconciliation_findings{kind="missing"} 1.0' in metrics
     number = str(finding["number"])
     code, shown = await asyncio.to_thread(said, bridge, capsys, "reconcile", "--close", number)
