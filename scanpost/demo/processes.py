@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -13,15 +14,28 @@ _START_WITHIN = 30.0  # seconds; a cold Raspberry Pi needs ten for the imports o
 _STOP_WITHIN = 10.0  # seconds a daemon may take to end when asked to
 
 
+# Below the ports that the kernel gives to whoever asks for any: none of these goes to somebody else
+# between the moment it is chosen and the moment the program that was started listens there.
+_PORTS = range(20_000, 32_768)
+_turns = itertools.count(os.getpid() * 997)  # far from those of the process that was started next
+
+
 class NotUp(Exception):
     """A process did not come up. Its log says why."""
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a loopback port that nobody listens on, another one each time.
+
+    Raises:
+        NotUp: there is none.
+    """
+    for turn in itertools.islice(_turns, len(_PORTS)):
+        port = _PORTS[turn % len(_PORTS)]
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise NotUp(f"no port between {_PORTS[0]} and {_PORTS[-1]} is free")
 
 
 class Process:
