@@ -13,10 +13,10 @@ import pytest
 from contract.commands import MAX_COMMAND
 from contract.envelope import Ack, Rejected
 from contract.topics import Topics
-from gateway.commands import Commands
+from gateway.commands import _WAITING, Commands
 from gateway.forwarder import Forwarder
-from gateway.whereabouts import Whereabouts
-from runtime.mqtt import Broker, Connection
+from gateway.whereabouts import Whereabout, Whereabouts
+from runtime.mqtt import Broker, Connection, Message
 from tests.gateway.rig import Rig, rigged
 from tests.gateway.test_forwarder import CEILING, TOPICS, Bridge, Line, forwarding, office, until
 from tests.mosquitto import Mosquitto
@@ -195,24 +195,45 @@ async def test_the_answer_brings_back_the_correlation_of_mqtt_5(
 
 
 async def test_a_flood_of_commands_is_bounded_and_logged_once(
-    tmp_path: Path, broker: Broker, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    broker: Broker,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    looking, done = asyncio.Event(), asyncio.Event()
+    by_id = Whereabouts.by_id
+
+    async def slowly(self: Whereabouts, wanted: uuid.UUID) -> Whereabout | None:
+        looking.set()
+        await done.wait()
+        return await by_id(self, wanted)
+
+    monkeypatch.setattr(Whereabouts, "by_id", slowly)
     async with asking(tmp_path / "o.db", broker, rows=1000) as person:
         caplog.clear()
+        hear, came = person.line.forwarder.overhear, []
+
+        def count(message: Message) -> None:
+            came.append(message)
+            hear(message)
+
+        person.line.forwarder.overhear = count
         for number in range(500):
             words = {"command": "where", "cid": f"q-{number}", "id": str(uuid.uuid4())}
             person.connection.publish(TOPICS.command("where"), json.dumps(words))
+            if number == 0:  # the others wait for the answer to this one
+                async with asyncio.timeout(CEILING):
+                    await looking.wait()
+        await until(lambda: len(came) == 500)
         await person.line.put("a scan meanwhile")
         await until(lambda: person.line.forwarder.at_broker == 1001)
+        done.set()
         heard: list[str] = []
         async with asyncio.timeout(CEILING):
-            while TOPICS.response("last") not in heard:
-                words = {"command": "ping", "cid": "last"}  # dropped too while others wait
-                await person.connection.publish(TOPICS.command("ping"), json.dumps(words))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.2):
-                        heard += [each.topic for each in await person.connection.receive()]
-        assert len(heard) < 500
+            while len(heard) < 1 + _WAITING:
+                heard += [each.topic for each in await person.connection.receive()]
+        assert heard == [TOPICS.response(f"q-{number}") for number in range(1 + _WAITING)]
+        assert "pong" in await person.ask("ping", "last")  # and no other was answered
         assert sum("dropped" in each.message for each in caplog.records) == 1
 
 

@@ -11,13 +11,15 @@ import pytest
 
 from contract.envelope import Ack
 from gateway.health import alerts
+from gateway.rows import Row
 from runtime import manners as manners_module
 from runtime.mqtt import Broker
-from tests.gateway.rig import scan
+from tests.gateway.rig import TurnedClock, scan
 from tests.gateway.test_forwarder import (
     CEILING,
     TOPICS,
     Bridge,
+    Ear,
     Whole,
     forwarding,
     office,
@@ -65,26 +67,26 @@ async def test_the_alert_is_there_when_it_comes_back_and_is_emptied_when_the_oth
     tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manners_module, "SLOWLY", (0.5, 0.6))
-    monkeypatch.setattr(manners_module, "CALM", 2.5)
     topic = TOPICS.alert("session-taken-over")
-    async with office(broker, topic) as person:
-
-        async def until_said(words: bool) -> bytes:
-            async with asyncio.timeout(CEILING):
-                async for message in person.messages:
-                    if bool(message.payload) is words:
-                        return message.payload
-            raise AssertionError("the connection ended")
-
-        async with whole(tmp_path / "one.db", broker) as one:
+    clock = TurnedClock()
+    async with office(broker, topic) as connection:
+        person = Ear(connection)
+        async with whole(tmp_path / "one.db", broker, clock) as one:
             async with whole(tmp_path / "two.db", broker):
                 await until(lambda: one.forwarder.manners.taken_over)
-                said = json.loads(await until_said(True))
+                while not (payload := await person.hears()):
+                    continue
+                said = json.loads(payload)
                 assert (said["code"], said["severity"]) == ("session-taken-over", "critical")
             await until(lambda: one.forwarder.connected)
-            await until(lambda: not one.forwarder.manners.taken_over)
+            await connection.publish(topic, "the other one is gone")
+            while await person.hears() != b"the other one is gone":
+                continue
+            clock.now += manners_module.CALM + 1
+            assert not one.forwarder.manners.taken_over
             one.health.changed.set()
-            assert await until_said(False) == b""
+            while await person.hears():
+                continue
 
 
 async def test_a_gateway_that_restarts_is_not_its_own_rival(
@@ -137,11 +139,20 @@ async def test_what_is_scanned_meanwhile_goes_first(tmp_path: Path, broker: Brok
     ):
         await until(lambda: line.upto == 2000)
         bridge.seqs.clear()
+        stored, after = asyncio.Event(), line.outbox.after
+
+        async def held(seq: int, rows: int, octets: int) -> list[Row]:
+            if seq >= 300:  # or else all is sent before a slow disk has stored the next scan
+                await stored.wait()
+            return await after(seq, rows, octets)
+
+        line.outbox.after = held  # type: ignore[method-assign]
         line.forwarder.send_again(1)
         await line.put("live")
+        stored.set()
         await until(lambda: len(bridge.seqs) == 2001)
         assert sorted(bridge.seqs) == list(range(1, 2002))
-        assert bridge.seqs.index(2001) < 1000
+        assert bridge.seqs.index(2001) <= 300
 
 
 async def test_a_ledger_that_was_restored_from_a_backup_gets_what_it_lacks(
