@@ -69,7 +69,7 @@ async def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     cables = [UsbPty(sockets, path, "0c2e", "0b61", serial="0123456789") for path in SOCKETS]
     host = Host([ScannerSimulator(cable) for cable in cables])
     module = load("lines")
-    settings = module.Config.model_validate({"driver": "lines"})
+    settings = module.Config.model_validate({"driver": "lines", "gap": 5})
     async with contextlib.AsyncExitStack() as stack:
         for scanner in host.scanners:
             await stack.enter_async_context(scanner)

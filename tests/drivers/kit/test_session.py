@@ -58,20 +58,22 @@ class Parrot:
 
 
 class Spy:
-    """A decoder that tells when it was called."""
+    """A decoder that counts what it was called for.
 
-    def __init__(self, inner: Decoder) -> None:
+    Args:
+        inner: does the work.
+        then: called each time it was fed, before anything else can happen.
+    """
+
+    def __init__(self, inner: Decoder, then: Callable[[], None] = lambda: None) -> None:
         self._inner = inner
-        self._fed = asyncio.Event()
+        self._then = then
         self.quiet_calls = 0
 
-    async def fed_once(self) -> None:
-        await asyncio.wait_for(self._fed.wait(), CEILING)
-        self._fed.clear()
-
     def feed(self, data: bytes) -> list[Step]:
-        self._fed.set()
-        return self._inner.feed(data)
+        steps = self._inner.feed(data)
+        self._then()
+        return steps
 
     def quiet(self) -> list[Step]:
         self.quiet_calls += 1
@@ -94,13 +96,15 @@ class Wire:
     def put(self, data: bytes) -> None:
         os.write(self._far, data)
 
-    async def question(self) -> bytes:
+    async def question(self, answer: bytes = b"") -> bytes:
+        """Wait for what is asked, and `answer` before anything else can happen."""
         asked: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
 
         def hear() -> None:
             if not asked.done():
                 asked.set_result(os.read(self._far, 99))
+                self.put(answer)
 
         loop.add_reader(self._far, hear)
         try:
@@ -262,13 +266,13 @@ async def test_a_late_consumer_causes_no_burst_of_questions() -> None:
         async def slow(_: list[Reading]) -> None:
             if len(stream.written) == 1:
                 # Just before the fifth turn: asking now and at that turn would be too soon.
-                await asyncio.sleep(0.385)
+                await asyncio.sleep(1.54)
             if len(stream.written) == 5:
                 raise Enough
 
         with pytest.raises(Enough):
-            await asyncio.wait_for(converse(dialogue("mt_sics", every=0.1), stream, slow), CEILING)
-    assert min(later - earlier for earlier, later in pairwise(stream.written)) >= 0.03
+            await asyncio.wait_for(converse(dialogue("mt_sics", every=0.4), stream, slow), CEILING)
+    assert min(later - earlier for earlier, later in pairwise(stream.written)) >= 0.12
 
 
 async def test_hello_comes_before_the_first_question() -> None:
@@ -393,29 +397,30 @@ async def test_a_late_process_does_not_call_a_scale_silent() -> None:
         Wire() as wire,
         talking(wire.url, dialogue("mt_sics", every=60, within=0.2)) as heard,
     ):
-        assert await wire.question() == b"SI\r\n"
-        wire.put(b"S S      1.250 kg\r\n")
+        assert await wire.question(b"S S      1.250 kg\r\n") == b"SI\r\n"
         time.sleep(0.4)  # this process is late, not the scale
         await heard.expect(weighs("1.250"))
 
 
 async def test_a_late_process_does_not_tear_a_scan_in_two() -> None:
-    spy = Spy(dialogue("lines", terminator="none").decoder)
+    rest = [b"333931"]
+
+    def late() -> None:
+        if rest:
+            wire.put(rest.pop())
+            time.sleep(0.3)  # this process is late, not the scanner
+
+    spy = Spy(dialogue("lines", terminator="none").decoder, late)
     async with Wire() as wire, talking(wire.url, Dialogue(spy, gap=0.1)) as heard:
         wire.put(b"4006381")
-        await spy.fed_once()
-        wire.put(b"333931")
-        time.sleep(0.3)  # this process is late, not the scanner
         await heard.expect(scan_of(b"4006381333931"))
 
 
 async def test_what_means_nothing_yet_is_not_handed_on() -> None:
-    spy = Spy(dialogue("lines").decoder)
+    pieces = [b"def\r", b"abc", b"\r\n"]
+    spy = Spy(dialogue("lines").decoder, lambda: wire.put(pieces.pop()) if pieces else None)
     async with Wire() as wire, talking(wire.url, Dialogue(spy, gap=0.05)) as heard:
-        for data in (b"\r\n", b"abc"):
-            wire.put(data)
-            await spy.fed_once()
-        wire.put(b"def\r")
+        wire.put(pieces.pop())
         await heard.expect(scan_of(b"abcdef"))
         async with asyncio.timeout(CEILING):
             while spy.quiet_calls == 0:

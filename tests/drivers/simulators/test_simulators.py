@@ -57,7 +57,7 @@ async def test_a_simulator_can_be_left_at_any_time(name: str) -> None:
 async def test_a_scanner_has_the_faults_of_real_ones() -> None:
     async with (
         ScannerSimulator() as scanner,
-        talking(scanner.url, dialogue("lines", prefix="#")) as heard,
+        talking(scanner.url, dialogue("lines", prefix="#", gap=5)) as heard,
     ):
         await scanner.noise()
         await scanner.send("", terminator=b"\r")

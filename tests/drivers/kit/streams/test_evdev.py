@@ -38,7 +38,7 @@ async def main(url):
     async def emit(readings):
         print(json.dumps([[type(r).__name__, r.raw.decode()] for r in readings]), flush=True)
         raise SystemExit
-    async with asyncio.timeout(10), await open_stream(url) as stream:
+    async with asyncio.timeout(50), await open_stream(url) as stream:
         await converse(module.dialogue(module.Config(driver="wedge")), stream, emit)
 
 asyncio.run(main(sys.argv[1]))

@@ -43,7 +43,7 @@ async def main(url):
             await stream.write(talk.commands["zero"])
             print(json.dumps([getattr(r, "text", str(getattr(r, "value", r))) for r in heard]))
             raise SystemExit
-    async with asyncio.timeout(20), await open_stream(url) as stream:
+    async with asyncio.timeout(50), await open_stream(url) as stream:
         await converse(talk, stream, emit)
 
 asyncio.run(main(sys.argv[1]))
@@ -55,7 +55,7 @@ from drivers.kit import hid
 from drivers.kit.streams import open_stream
 
 async def main(url, report):
-    async with asyncio.timeout(20), await open_stream(url) as stream:
+    async with asyncio.timeout(50), await open_stream(url) as stream:
         await stream.write(hid.frame(hid.REPORT, bytes.fromhex(report)))
         print("taken")
 

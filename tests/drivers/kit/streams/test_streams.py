@@ -148,7 +148,10 @@ async def test_a_port_without_permission_is_named_with_its_cure(
             os.seteuid(user)
 
 
-async def test_a_permission_that_udev_sets_late_is_waited_for() -> None:
+async def test_a_permission_that_udev_sets_late_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(opening, "PERMISSION_WITHIN", CEILING)
     user = os.geteuid()
     async with Pty() as cable:
         Path(cable.path).chmod(0)
