@@ -13,6 +13,7 @@ from contract.transactions import Receipt, Transaction
 from tests.bridge.running import running
 from tests.bridge.streams import EPOCH, envelope, lines, receipt, transaction
 from tests.bridge.targets import ScriptedTarget
+from tests.bridge.turned import Turned
 
 
 @dataclass
@@ -78,15 +79,23 @@ async def test_a_group_has_a_bound(ledger: Ledger) -> None:
 
 
 async def test_an_incomplete_group_waits_for_more_but_not_for_long(ledger: Ledger) -> None:
-    target = GroupTarget()
-    async with running(ledger, target, Terms(linger_s=1.5)) as run:
+    clock, target = Turned(), GroupTarget()
+
+    async def fourth_is_posted() -> bool:
+        [newest] = await ledger.entries(1)
+        return bool(newest["state"] == "posted")
+
+    async with running(ledger, target, Terms(linger_s=300.0), clock) as run:
         await ledger.apply(envelope(1, [transaction(1, receipt("A"))]))
         await ledger.apply(envelope(2, [transaction(2, receipt("A"))]))
         await ledger.apply(envelope(3, [transaction(3, receipt("A"))]))
         await ledger.apply(envelope(4, [transaction(4, Receipt(lines=lines()))]))
+        await run.until(fourth_is_posted)
+        assert target.seqs == [4]  # what nobody groups does not wait
+        clock.pass_by(300.0)
         await run.until_posted(4)
     assert target.groups == [[1, 2, 3]]
-    assert target.seqs == [4, 1, 2, 3]  # what nobody groups does not wait
+    assert target.seqs == [4, 1, 2, 3]
 
 
 async def test_a_full_group_does_not_wait(ledger: Ledger) -> None:

@@ -18,33 +18,10 @@ from bridge.terms import Terms
 from bridge.wire import sent
 from contract.transactions import Transaction
 from contract.values import Clock as Stamp
-from runtime.clock import Clock
 from tests.bridge.running import running
 from tests.bridge.streams import CLOCK, envelope, receipt, run_of, transaction
 from tests.bridge.targets import ScriptedTarget
-
-NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-class Turned(Clock):
-    """Wall time that a test sets; monotonic time that runs, and that a test moves on.
-
-    What ends after an hour is a state that waits for the test, however slow the machine.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = NOON
-        self.ahead = 0.0
-
-    def utc(self) -> datetime:
-        return self.now
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
-
-    def pass_by(self, seconds: float) -> None:
-        self.ahead += seconds
+from tests.bridge.turned import NOON, Turned
 
 
 @pytest.fixture
