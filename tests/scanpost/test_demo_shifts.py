@@ -32,7 +32,7 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
     async with running(tmp_path, every_job=True) as parts:
         assert parts.shifts is not None
         parts.shifts.scans, parts.shifts.pace = SCANS, 0.0
-        assert await parts.feed.wait_open(20)
+        assert await parts.feed.wait_open(CEILING)
         yield parts
 
 
