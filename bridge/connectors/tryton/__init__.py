@@ -48,8 +48,9 @@ and Stock, for assemblies Production, and for reversals Stock Cancellation.
 A delivery goes through the files in this order: `plan` (what is to be booked: `arrival`,
 `departure`, `movement`, `homecoming`, `making`, their `goods`), `posting`, `sending`, `stockroom`,
 `counting` and `undoing` (look for it, make it), `desk` and `course` (carry it on), `records` (what
-it needs in Tryton), `allocation` (which open moves a receipt fills), `rest` (the wire), `verdict`
-(what an answer means).
+it needs in Tryton), `allocation` (which open moves a receipt fills), `request` and `rest` (the
+wire), `verdict` (what an answer means). `preview` sends it the same way into an `imagined` Tryton,
+and shows what that was asked.
 
 Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sale, production,
 stock_lot, stock_lot_sled; every call here is tested against a running server.
@@ -59,6 +60,7 @@ from bridge.connector import Capabilities
 from bridge.connectors.tryton.config import Config
 from bridge.connectors.tryton.plan import document
 from bridge.connectors.tryton.posting import connect
+from bridge.connectors.tryton.preview import calls
 from bridge.connectors.tryton.source import read
 
 CAPABILITIES = Capabilities(
@@ -94,4 +96,4 @@ CAPABILITIES = Capabilities(
     ),
 )
 
-__all__ = ["CAPABILITIES", "Config", "connect", "document", "read"]
+__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "read"]

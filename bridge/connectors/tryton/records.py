@@ -68,7 +68,7 @@ class Records:
         if config.lots:
             dates = (config.lot_expiry_field, config.lot_best_before_field)
             needed |= {("stock.lot", name) for name in ("number", *dates) if name}
-        anyone = [[["model", "=", model], ["name", "=", name]] for model, name in needed]
+        anyone = [[["model", "=", model], ["name", "=", name]] for model, name in sorted(needed)]
         rows = await self._rest.find("ir.model.field", Field, ["OR", *anyone], ("model", "name"))
         if lacks := needed - {(row.model, row.name) for row in rows}:
             names = ", ".join(sorted(f"{model}.{name}" for model, name in lacks))
