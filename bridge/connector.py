@@ -16,11 +16,11 @@ A connector, `bridge/connectors/<name>.py` or a folder of that name, has
 What a connector sends and hears it also tells `bridge.wire`, secrets left out.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from bridge.outcome import Outcome
 from contract.reference import DocumentRecord, ItemRecord, LocationRecord
@@ -85,6 +85,33 @@ class Connector(Protocol):
             again: an earlier attempt may have been booked, wholly or in part; look for it first.
 
         Never raises for what the ERP or the network does; those are outcomes.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchConnector(Protocol):
+    """A connector that can also book several transactions in one of its own."""
+
+    async def deliver_many(
+        self, transactions: Sequence[Transaction], *, again: bool
+    ) -> list[Outcome]:
+        """Do what `deliver` does, for each in order: one outcome for each.
+
+        After the first that is `TryLater` or `Unknown` there is no other kind: order is kept.
+        """
+        ...
+
+
+@runtime_checkable
+class GroupConnector(BatchConnector, Protocol):
+    """A connector whose `deliver_many` makes one document in the ERP of what belongs together."""
+
+    def group_key(self, transaction: Transaction) -> str | None:
+        """Return what transactions of one ERP document have in common; None for one by itself.
+
+        Pure. Only consecutive transactions of the same business documents are asked for, and those
+        with `again=True` come with just the ones they were sent with.
         """
         ...
 

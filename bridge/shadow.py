@@ -1,6 +1,7 @@
 """Shadow mode: what would be sent is planned and kept, and held against what the ERP shows."""
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,10 @@ from bridge.modes import Modes
 from bridge.outcome import Refused
 from bridge.posting import Attempt, amendments
 from bridge.schema import entry, plan, stream
+from bridge.terms import Planner, Translation
 from contract.transactions import Transaction
+
+log = logging.getLogger(__name__)
 
 MAX_CALLS = 64_000
 """Characters kept of one plan: as much as one round of deliveries keeps of its wire."""
@@ -57,10 +61,23 @@ async def unplanned(connection: AsyncConnection, limit: int, modes: Modes) -> li
     ]
 
 
+def planned(attempt: Attempt, tables: Translation, plan: Planner) -> Planned:
+    """Return what would be sent for an entry; a connector that breaks has no plan, and says so."""
+    given = tables.apply(attempt.transaction)
+    version = tables.version or None
+    if isinstance(given, Refused):
+        return Planned(attempt.number, given, version)
+    try:
+        return Planned(attempt.number, plan(given), version)
+    except Exception as error:
+        log.exception("the connector broke while planning")
+        return Planned(attempt.number, Refused("refused", f"cannot be planned: {error!r}"))
+
+
 async def keep(connection: AsyncConnection, plans: Sequence[Planned], now: datetime) -> None:
     """Write plans down."""
     if plans:
-        await connection.execute(insert(plan), [_row(planned, now) for planned in plans])
+        await connection.execute(insert(plan), [_row(one, now) for one in plans])
 
 
 def _row(planned: Planned, now: datetime) -> dict[str, Any]:

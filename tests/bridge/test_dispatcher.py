@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge import dispatcher
+from bridge import delivering, line
 from bridge.dispatcher import Dispatcher
 from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
@@ -188,7 +188,7 @@ async def test_a_connector_that_breaks_its_promise_is_asked_again(ledger: Ledger
 async def test_a_connector_that_never_comes_back_is_bounded(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "DELIVER_WITHIN", 0.2)
+    monkeypatch.setattr(delivering, "DELIVER_WITHIN", 0.2)
     hang = [True]
 
     async def hangs_once(target: ScriptedTarget, tx: Transaction) -> Outcome:
@@ -311,8 +311,8 @@ async def test_an_unknown_one_within_a_batch_is_left_to_settle(ledger: Ledger) -
 async def test_a_backlog_larger_than_the_window_is_delivered_whole(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "WINDOW", 20)
-    monkeypatch.setattr(dispatcher, "PAGE", 7)
+    monkeypatch.setattr(line, "WINDOW", 20)
+    monkeypatch.setattr(line, "PAGE", 7)
     for first in range(1, 101, 50):
         await ledger.apply(run_of(first, first + 49))
     target = BatchTarget()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bridge import dispatcher, lease
+from bridge import lease
 from bridge.errors import LeaseLost
 from bridge.lease import Claim
 from bridge.ledger import Ledger, open_ledger
@@ -54,9 +54,8 @@ async def two(url: str) -> AsyncIterator[tuple[Ledger, Ledger]]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease of seconds' fractions. It must still be far longer than a busy machine's pauses."""
-    monkeypatch.setattr(lease, "LEASE_S", 3.0)
     for name, value in (("LEASE_S", 3.0), ("RENEW_S", 0.3), ("MARGIN_S", 0.5)):
-        monkeypatch.setattr(dispatcher, name, value)
+        monkeypatch.setattr(lease, name, value)
 
 
 async def test_the_lease_is_of_one_and_runs_out_by_the_database_s_clock(
@@ -128,15 +127,15 @@ async def test_the_next_one_takes_over_when_one_stops(
 
 WORKER = """
 import asyncio, contextlib, sys
-from bridge import dispatcher, lease
+from bridge import lease
 from bridge.dispatcher import Dispatcher
 from bridge.ledger import open_ledger
 from bridge.metrics import Metrics
 from bridge.outcome import Posted
 
-dispatcher.LEASE_S = lease.LEASE_S = 2.0
-dispatcher.RENEW_S = 0.3
-dispatcher.MARGIN_S = 0.5
+lease.LEASE_S = 2.0
+lease.RENEW_S = 0.3
+lease.MARGIN_S = 0.5
 
 class Target:
     settle = 0.2

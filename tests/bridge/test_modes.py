@@ -262,4 +262,4 @@ async def test_a_stuck_entry_of_a_station_that_goes_off_is_not_tried_again(
             return bool(run.dispatcher.modes.rules)
 
         await run.until(heard)
-        assert len(run.dispatcher._turns) == 0
+        assert len(run.dispatcher.line) == 0

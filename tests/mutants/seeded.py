@@ -135,7 +135,7 @@ MUTANTS = (
         "nobody asks the ERP about what is ambiguous",
         (
             Change(
-                "bridge/dispatcher.py",
+                "bridge/delivering.py",
                 "again = any(one.attempt.again for one in ready)",
                 "again = False",
             ),

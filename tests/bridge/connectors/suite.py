@@ -44,8 +44,8 @@ from hypothesis import HealthCheck, given, settings
 from pydantic import BaseModel
 
 from bridge import registry
-from bridge.connector import Connector
-from bridge.dispatcher import BatchConnector, Dispatcher
+from bridge.connector import BatchConnector, Connector
+from bridge.dispatcher import Dispatcher
 from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from bridge.connector import BatchConnector
 from bridge.connectors.sql import Config, Movement, SqlTarget, connect, document
-from bridge.dispatcher import BatchConnector
 from bridge.outcome import Outcome, Posted, Refused, TryLater
 from contract.transactions import (
     Adjustment,
