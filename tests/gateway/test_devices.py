@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import textwrap
-import time
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +21,7 @@ from gateway.devices import DeviceState, Supervisor
 from gateway.errors import StoreFailed
 from gateway.health import Snapshot, alerts
 from tests.drivers.usb_sockets import Sockets, UsbPty
+from tests.stopwatch import Stopwatch
 
 CEILING = 30.0  # seconds for what takes a few at most: reopening waits up to 5
 
@@ -188,9 +188,9 @@ async def test_a_scanner_that_is_plugged_in_again_is_back_before_anybody_wonders
             # The other one comes first now, and has its node.
             other.replug()
             scanner.replug()
-            began = time.monotonic()
-            await watch.is_open()
-            assert time.monotonic() - began < 2
+            with Stopwatch() as stopwatch:
+                await watch.is_open()
+            assert stopwatch.waited < 2
             await other.send("of the other")
             await scanner.send(f"own {turn}")
             await watch.until(lambda turn=turn: f"own {turn}".encode() in watch.scans)  # type: ignore[misc]

@@ -17,6 +17,13 @@ from gateway.outputs.tones import RATE, seconds, sound
 from gateway.signals import Told
 from gateway.stations.job import Signal, SignalKind
 
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell takes its time to start on a busy machine."""
+    monkeypatch.setattr("gateway.outputs.beep._WITHIN", CEILING)
+
+
 KINDS: tuple[SignalKind, ...] = ("ok", "not_ok", "attention", "ignored")
 CEILING = 30.0
 

@@ -21,6 +21,7 @@ from gateway.reference.subscription import MAX_PAGE, Stream, Subscription
 from runtime.clock import Clock
 from runtime.mqtt import Broker, Connection, Message, connect
 from tests.gateway.reference.stock import gone, item, order, put
+from tests.gateway.rig import TurnedClock
 from tests.mosquitto import Mosquitto
 
 CEILING = 30.0
@@ -49,6 +50,8 @@ class Office:
     """So many questions are not answered."""
     instead: list[Any] = field(default_factory=list)
     """Said in place of the next pages."""
+    when: dict[int, Callable[[], None]] = field(default_factory=dict)
+    """What is done at the how-manieth question, before it is answered."""
 
     async def tell(self, *changes: Change, retain: bool = True) -> None:
         """Make changes, and say what is newest."""
@@ -77,6 +80,7 @@ class Office:
         async for message in self.connection.messages:
             ask = Ask.model_validate_json(message.payload)
             self.asks.append(ask)
+            self.when.get(len(self.asks), lambda: None)()
             if self.silent:
                 self.silent -= 1
             elif self.instead:
@@ -122,10 +126,12 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def desk(folder: Path, broker: Broker | None, **more: Any) -> AsyncIterator[Desk]:
+async def desk(
+    folder: Path, broker: Broker | None, clock: Clock | None = None, **more: Any
+) -> AsyncIterator[Desk]:
     """A subscription; without a broker it is offline."""
     found: Desk
-    keeper = Subscription(folder, TOPICS, Clock(), stream=lambda: found.stream, **more)
+    keeper = Subscription(folder, TOPICS, clock or Clock(), stream=lambda: found.stream, **more)
     found = Desk(keeper)
     keeper.included = found.included.append
     keeper.open()
@@ -211,15 +217,15 @@ async def test_a_bridge_that_has_read_nothing_yet_has_no_copy_to_show(
 async def test_a_restart_goes_on_where_it_stood(folder: Path, broker: Broker) -> None:
     async with serving(broker) as office:
         office.changes = list(ITEMS)
+        office.when[4] = lambda: setattr(office, "silent", 1)
         async with desk(folder, broker) as gateway:
-            await until(lambda: len(office.asks) >= 4)
+            await until(lambda: len(office.asks) == 4)
             assert not gateway.subscription.catalog.ready
-        before = len(office.asks)
         async with desk(folder, broker) as gateway:
             await gateway.at(office)
-        resumed = office.asks[before]
+        resumed = office.asks[4]
         assert resumed.set == "s1"
-        assert resumed.after >= 200
+        assert resumed.after == 300
         assert office.asks[-1].after == 900
 
 
@@ -263,9 +269,13 @@ async def test_a_set_that_changes_while_it_is_fetched_is_fetched_anew(
     folder: Path, broker: Broker
 ) -> None:
     async with serving(broker) as office, desk(folder, broker) as gateway:
+
+        def change() -> None:
+            office.set, office.changes = "s2", ITEMS[:250]
+
         office.changes = list(ITEMS)
-        await until(lambda: len(office.asks) >= 3)
-        office.set, office.changes = "s2", ITEMS[:250]
+        office.when[3] = change
+        await until(lambda: office.set == "s2")
         await gateway.at(office)
         assert gateway.subscription.state.items == 250
 
@@ -440,10 +450,15 @@ async def test_a_damaged_copy_is_fetched_again(folder: Path, broker: Broker) -> 
 
 
 async def test_a_copy_that_nobody_confirms_grows_old(folder: Path, broker: Broker) -> None:
-    async with serving(broker) as office, desk(folder, broker, stale_after=0.2) as gateway:
+    clock = TurnedClock()
+    async with (
+        serving(broker) as office,
+        desk(folder, broker, clock, stale_after=60) as gateway,
+    ):
         await office.tell(*ITEMS[:10])
         await gateway.at(office)
-        await until(lambda: gateway.subscription.state.stale)
+        clock.now += 61
+        assert gateway.subscription.state.stale
         await office.tell()  # retained by the broker, but said just now
         await until(lambda: not gateway.subscription.state.stale)
 
