@@ -22,7 +22,7 @@ from tests.mosquitto import Mosquitto
 
 TOPICS = Topics("north", "dock-1")
 STATUS = Topics("north", "bridge-1").status
-LONG = 20.0
+LONG = 60.0  # s: far beyond what any of it takes on a busy machine
 
 
 @pytest.fixture
@@ -116,9 +116,22 @@ async def test_the_ack_waits_for_who_comes_later(ledger: Ledger, mosquitto: Mosq
 async def test_a_flood_is_applied_whole_and_acks_are_fewer_than_envelopes(
     ledger: Ledger, mosquitto: Mosquitto
 ) -> None:
+    real = ledger.apply
+    flooded = asyncio.Event()
+
+    async def waits_for_the_flood(*envelopes: Rows) -> list[Ack]:
+        await flooded.wait()
+        return await real(*envelopes)
+
+    ledger.apply = waits_for_the_flood  # type: ignore[method-assign]
     async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
-        for seq in range(1, 301):
-            dock.connection.publish(TOPICS.tx, sealed(seq, [transaction(seq)]))
+        await asyncio.gather(
+            *(
+                dock.connection.publish(TOPICS.tx, sealed(seq, [transaction(seq)]))
+                for seq in range(1, 301)
+            )
+        )
+        flooded.set()
         await dock.ack(lambda ack: ack.upto == 300)
         acks = sum(topic == TOPICS.ack for topic, _ in dock.heard)
     assert acks < 200
@@ -162,13 +175,14 @@ async def test_progress_at_the_erp_is_told_without_a_flood(
         rows = [transaction(seq) for seq in range(1, 31)]
         dock.connection.publish(TOPICS.tx, sealed(1, rows))
         await dock.ack(lambda ack: ack.upto == 30)
-        before = len(dock.heard)
+        before, began = len(dock.heard), asyncio.get_running_loop().time()
         for waiting in await ledger.undecided(0, 100):
             [attempt] = await ledger.begin([waiting.number])
             await ledger.settle(Result(attempt, Posted("")))
             consumer.progress("dock-1", EPOCH)
         await dock.ack(lambda ack: ack.posted == 30)
-        assert len(dock.heard) - before <= 5
+        took = asyncio.get_running_loop().time() - began
+        assert len(dock.heard) - before <= 2 + took / consumer_module.PROGRESS_EVERY
 
 
 async def test_a_stream_that_repeats_an_older_one_hears_when_that_is_posted(
@@ -222,30 +236,27 @@ async def test_nothing_is_acknowledged_while_the_ledger_fails(
     ledger: Ledger, mosquitto: Mosquitto
 ) -> None:
     real = ledger.apply
-    failures = [True, True]
-    failed = asyncio.Event()
+    failed = 0
+    full = True
 
     async def fails(*envelopes: Rows) -> list[Ack]:
-        if failures:
-            failures.pop()
-            failed.set()
+        nonlocal failed
+        if full:
+            failed += 1
             raise LedgerFailed("disk full")
         return await real(*envelopes)
 
     ledger.apply = fails  # type: ignore[method-assign]
     async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
-        dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
-        async with asyncio.timeout(LONG):
-            await failed.wait()
-            assert await ledger.entries() == []
-            while failures:
-                await dock.until(lambda topic, value: topic == STATUS and value["online"])
-                dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
-                failed.clear()
-                await failed.wait()
+        for _ in range(2):
+            dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
             await dock.until(lambda topic, value: topic == STATUS and value["online"])
+        assert await ledger.entries() == []
+        assert not any(topic == TOPICS.ack for topic, _ in dock.heard)
+        full = False
         dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
         await dock.ack(lambda ack: ack.upto == 1)
+        assert failed == 2
         assert b"ledger_failures_total 2.0" in metrics.text()
 
 
@@ -271,18 +282,22 @@ async def test_a_bridge_that_stops_says_goodbye(ledger: Ledger, mosquitto: Mosqu
 async def test_a_broker_that_hangs_is_left(
     ledger: Ledger, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer_module, "CONFIRM_WITHIN", 0.3)
-    monkeypatch.setattr(consumer_module, "GOODBYE_WITHIN", 0.1)
     async with consuming(ledger, mosquitto) as (consumer, metrics):
         async with gateway(mosquitto) as dock:
             dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
             await dock.ack(lambda ack: ack.upto == 1)
         mosquitto.freeze()
-        consumer.progress("dock-1", EPOCH)
-        async with asyncio.timeout(LONG):
-            while consumer.connected:
-                await asyncio.sleep(0.01)
+        with monkeypatch.context() as patience:  # only a broker that hangs gets so little of it
+            patience.setattr(consumer_module, "CONFIRM_WITHIN", 0.3)
+            patience.setattr(consumer_module, "GOODBYE_WITHIN", 0.1)
+            consumer.progress("dock-1", EPOCH)
+            async with asyncio.timeout(LONG):
+                while consumer.connected:
+                    await asyncio.sleep(0.01)
         mosquitto.thaw()
+        async with asyncio.timeout(LONG):
+            while not consumer.connected:  # what stands on its topic may be of its earlier life
+                await asyncio.sleep(0.01)
         async with gateway(mosquitto) as dock:
             dock.connection.publish(TOPICS.tx, sealed(2, [transaction(2)]))
             await dock.ack(lambda ack: ack.upto == 2)
