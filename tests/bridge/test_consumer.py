@@ -31,6 +31,13 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
         yield opened
 
 
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for a state that lasts, and that no event tells of."""
+    async with asyncio.timeout(LONG):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
 @contextlib.asynccontextmanager
 async def consuming(
     ledger: Ledger, mosquitto: Mosquitto, **more: Any
@@ -291,13 +298,9 @@ async def test_a_broker_that_hangs_is_left(
             patience.setattr(consumer_module, "CONFIRM_WITHIN", 0.3)
             patience.setattr(consumer_module, "GOODBYE_WITHIN", 0.1)
             consumer.progress("dock-1", EPOCH)
-            async with asyncio.timeout(LONG):
-                while consumer.connected:
-                    await asyncio.sleep(0.01)
+            await until(lambda: not consumer.connected)
         mosquitto.thaw()
-        async with asyncio.timeout(LONG):
-            while not consumer.connected:  # what stands on its topic may be of its earlier life
-                await asyncio.sleep(0.01)
+        await until(lambda: consumer.connected)  # its topic may still tell of its earlier life
         async with gateway(mosquitto) as dock:
             dock.connection.publish(TOPICS.tx, sealed(2, [transaction(2)]))
             await dock.ack(lambda ack: ack.upto == 2)
@@ -312,9 +315,7 @@ async def test_two_bridges_of_one_broker_share_the_work(
     async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
         task = asyncio.create_task(second.run())
         try:
-            async with asyncio.timeout(LONG):
-                while not second.connected:
-                    await asyncio.sleep(0.01)
+            await until(lambda: second.connected)
             for seq in range(1, 101):
                 dock.connection.publish(TOPICS.tx, sealed(seq, [transaction(seq)]))
             await dock.ack(lambda ack: ack.upto == 100)
@@ -342,11 +343,8 @@ async def test_of_two_bridges_with_one_name_one_gives_in(
         task = asyncio.create_task(rival.run())
         try:
             both = (consumer, rival)
-            async with asyncio.timeout(LONG):
-                while not any(each.manners.taken_over for each in both):
-                    await asyncio.sleep(0.01)
-                while sum(each.connected for each in both) != 1:
-                    await asyncio.sleep(0.01)
+            await until(lambda: any(each.manners.taken_over for each in both))
+            await until(lambda: sum(each.connected for each in both) == 1)
             async with gateway(mosquitto) as dock:
                 dock.connection.publish(TOPICS.tx, sealed(1, [transaction(1)]))
                 await dock.ack(lambda ack: ack.upto == 1)
