@@ -23,7 +23,7 @@ ACTIONS: dict[Reason, tuple[Action, ...]] = {
     "schema_too_new": _ALWAYS,
     "corrupt": _ALWAYS,
     "unknown_sku": _REFERENCE,
-    "unknown_document": ("edit_reference", *_ALWAYS),
+    "unknown_document": ("edit_reference", "map", *_ALWAYS),
     "unknown_location": ("map", *_ALWAYS),
     "unmapped": ("map", *_ALWAYS),
     "over_receipt": ("accept_warning", "edit_reference", *_ALWAYS),
