@@ -4,10 +4,11 @@ A package brings one by an entry point of the group `scanpost.connectors` that n
 the parts `bridge.connector` describes. The folder wins over a package's entry of the same name.
 """
 
+import functools
 import importlib
 import pkgutil
 from contextlib import AbstractAsyncContextManager
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel
@@ -50,29 +51,48 @@ def source(module: ConnectorModule, config: Any) -> AbstractAsyncContextManager[
 
 def names() -> list[str]:
     """Return the names of all connectors, without loading them."""
-    own = {module.name for module in pkgutil.iter_modules(bridge.connectors.__path__)}
-    return sorted(own | {entry.name for entry in entry_points(group=GROUP)})
+    return sorted(_own() | _brought().keys())
 
 
 def load(name: str) -> ConnectorModule:
     """Return the connector of that name.
 
     Raises:
-        ConnectorUnknown: there is none, it needs a package that is not installed, or it misses a
-            part.
+        ConnectorUnknown: there is none, or two packages bring one, it needs a package that is not
+            installed, or it misses a part.
     """
     if name not in names():
         raise ConnectorUnknown(f"no connector called {name!r}; there are {', '.join(names())}")
-    own = {module.name for module in pkgutil.iter_modules(bridge.connectors.__path__)}
     try:
-        if name in own:
-            module: object = importlib.import_module(f"bridge.connectors.{name}")
-        else:
-            [entry] = entry_points(group=GROUP, name=name)
-            module = entry.load()
+        module: object = (
+            importlib.import_module(f"bridge.connectors.{name}")
+            if name in _own()
+            else _only(name, _brought()[name]).load()
+        )
     except ImportError as error:
         raise ConnectorUnknown(f"connector {name!r} cannot be loaded: {error}") from error
     missing = [part for part in _PARTS if not hasattr(module, part)]
     if missing:
         raise ConnectorUnknown(f"connector {name!r} has no {', '.join(missing)}")
     return cast("ConnectorModule", module)
+
+
+# Once per process: to look through all packages takes milliseconds, and pages ask for every view.
+@functools.cache
+def _own() -> frozenset[str]:
+    return frozenset(module.name for module in pkgutil.iter_modules(bridge.connectors.__path__))
+
+
+@functools.cache
+def _brought() -> dict[str, list[EntryPoint]]:
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _only(name: str, brought: list[EntryPoint]) -> EntryPoint:
+    if len(brought) > 1:
+        values = ", ".join(entry.value for entry in brought)
+        raise ConnectorUnknown(f"connector {name!r} is brought by more than one package: {values}")
+    return brought[0]
