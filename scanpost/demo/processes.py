@@ -10,7 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
-_START_WITHIN = 30.0  # seconds; a cold Raspberry Pi needs ten for the imports of the bridge
+_START_WITHIN = 60.0  # seconds; a cold Raspberry Pi needs ten for the imports of the bridge
 _STOP_WITHIN = 10.0  # seconds a daemon may take to end when asked to
 
 

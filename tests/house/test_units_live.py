@@ -12,6 +12,7 @@ import pytest
 from tests.house import units
 from tests.house.examples import ROOT
 from tests.house.user_manager import BEYOND_A_CONTAINER, Manager, user_manager, why_not
+from tests.stopwatch import Stopwatch
 
 UNITS = {name: ROOT / "systemd" / f"scanpost-{name}.service" for name in ("gateway", "bridge")}
 each_unit = pytest.mark.parametrize("name", sorted(UNITS))
@@ -56,10 +57,10 @@ def _unit(name: str, folder: Path, **changes: str | None) -> str:
 def service(
     systemd: Manager, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[tuple[Manager, str]]:
-    """A running daemon of the name a test is for."""
-    name = request.param
+    """A running daemon of the name and with the changes to its unit that a test is for."""
+    name, changes = request.param
     unit = f"scanpost-{name}.service"
-    systemd.install(unit, _unit(name, tmp_path, WatchdogSec="2s", TimeoutStopSec="2s"))
+    systemd.install(unit, _unit(name, tmp_path, **changes))
     try:
         systemd.do("start", unit)
     except AssertionError:
@@ -71,7 +72,13 @@ def service(
     systemd.do("reset-failed")
 
 
-each_service = pytest.mark.parametrize("service", sorted(UNITS), indirect=True)
+def _each(**changes: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "service", [(name, changes) for name in sorted(UNITS)], ids=sorted(UNITS), indirect=True
+    )
+
+
+each_service = _each()
 
 
 def _pid(systemd: Manager, unit: str) -> int:
@@ -100,7 +107,7 @@ def test_a_daemon_that_was_killed_comes_back(service: tuple[Manager, str]) -> No
     systemd.wait(unit, "ActiveState", "active")
 
 
-@each_service
+@_each(WatchdogSec="5s", TimeoutStopSec="2s")
 def test_a_daemon_that_hangs_is_ended_by_the_watchdog(service: tuple[Manager, str]) -> None:
     systemd, unit = service
     os.kill(_pid(systemd, unit), signal.SIGSTOP)
@@ -111,7 +118,9 @@ def test_a_daemon_that_hangs_is_ended_by_the_watchdog(service: tuple[Manager, st
 @each_service
 def test_a_daemon_that_is_told_to_stop_stops_well(service: tuple[Manager, str]) -> None:
     systemd, unit = service
-    systemd.do("stop", unit)
+    with Stopwatch(_pid(systemd, unit)) as stopwatch:
+        systemd.do("stop", unit)
+    assert stopwatch.waited < 2
     assert systemd.show(unit, "Result") == "success"
     assert systemd.show(unit, "ExecMainStatus") == "0"
 

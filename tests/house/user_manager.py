@@ -15,7 +15,7 @@ from pathlib import Path
 
 _PROGRAMS = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 _START = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec {program} --user"
-LONG = 30.0  # s
+LONG = 60.0  # s
 
 BEYOND_A_CONTAINER: dict[str, str | None] = {
     "User": None,

@@ -49,7 +49,7 @@ async def chaos(folder: Path, seed: int, kills: int) -> Outcome:
     clock = WallClock(folder / "faketime")
     with patch("scanpost.demo.stack.NetworkCable", BadLine), clock.under() as stepped:
         async with running(folder) as stack:
-            await stack.feed.wait_open(20)
+            await stack.feed.wait_open(90)
             operators = [
                 ClumsyOperator(
                     DOCK, stack.dock_scanner, stack.feed, (0.0, 0.05), stack.dock_scale, seed

@@ -20,7 +20,7 @@ def test_a_bridge_that_is_killed_books_everything_once(tmp_path: Path) -> None:
         cwd=ROOT,
         check=True,
         stdout=subprocess.PIPE,
-        timeout=60 + 3 * KILLS,
+        timeout=600 + 6 * KILLS,
     )
     found = json.loads(done.stdout.splitlines()[-1])
     print(found)

@@ -48,7 +48,7 @@ async def stack(tmp_path: Path, far: FarSide) -> AsyncIterator[Stack]:
         patch("scanpost.demo.stack.NetworkCable", lambda port: Cable(far, port)),
     ):
         async with running(tmp_path) as parts:
-            assert await parts.feed.wait_open(20)
+            assert await parts.feed.wait_open(90)
             yield parts
 
 

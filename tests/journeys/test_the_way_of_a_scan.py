@@ -15,14 +15,18 @@ import pytest
 from scanpost.demo.audit import audit, drained, read_books
 from scanpost.demo.operator import Offer, Operator
 from scanpost.demo.stack import BENCH, DOCK, Stack, running
+from tests.stopwatch import Stopwatch
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
+GENEROUS = 90.0  # seconds
 
 
 @pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+async def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
+    # Nobody works here while the gateway is gone: no answer is a slow one.
+    monkeypatch.setattr("scanpost.demo.operator._PATIENCE", GENEROUS)
     async with running(tmp_path) as parts:
-        assert await parts.feed.wait_open(20)
+        assert await parts.feed.wait_open(GENEROUS)
         yield parts
 
 
@@ -36,7 +40,7 @@ async def scans(operator: Operator, count: int) -> list[Offer]:
 
 
 async def everything_is_booked_once(stack: Stack, *operators: Operator) -> None:
-    assert await drained(stack, 60), f"{stack.gateway.log_tail()}\n{stack.bridge.log_tail()}"
+    assert await drained(stack, GENEROUS), f"{stack.gateway.log_tail()}\n{stack.bridge.log_tail()}"
     offers = [offer for operator in operators for offer in operator.offers]
     report = audit(dict(stack.feed.saved), offers, read_books(stack))
     assert report.notes == []
@@ -48,7 +52,7 @@ async def everything_is_booked_once(stack: Stack, *operators: Operator) -> None:
 async def test_a_beep_and_a_weight_become_one_entry_each_in_the_books(stack: Stack) -> None:
     clerk = Operator(DOCK, stack.dock_scanner, stack.feed, scale=stack.dock_scale)
     await stack.dock_scanner.send("PO:PO-1001")
-    assert await stack.feed.wait_for(lambda heard: "PO-1001" in heard.text, 0, 20)
+    assert await stack.feed.wait_for(lambda heard: "PO-1001" in heard.text, 0, GENEROUS)
     dice = random.Random(1)
     item = await clerk.scan(dice)
     weight = await clerk.weigh(dice)
@@ -98,11 +102,11 @@ async def test_a_bridge_killed_between_ledger_and_erp_posts_once_after_its_resta
 ) -> None:
     packer = at_the_bench(stack)
     await scans(packer, 1)
-    assert await drained(stack, 60)
+    assert await drained(stack, GENEROUS)
     with contextlib.closing(sqlite3.connect(stack.books, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # the ERP is busy with somebody else
         await scans(packer, 3)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS):
             while not any(entry[2] == "sending" for entry in read_books(stack).entries):
                 await asyncio.sleep(0.05)
         await stack.bridge.kill()
@@ -117,7 +121,7 @@ async def test_an_operator_is_told_what_was_recorded_last_after_a_crash(stack: S
     since = len(stack.feed.heard)
     await stack.gateway.kill()
     await stack.gateway.start()
-    heard = await stack.feed.wait_for(lambda each: each.kind == "attention", since, 20)
+    heard = await stack.feed.wait_for(lambda each: each.kind == "attention", since, GENEROUS)
     assert heard is not None
     assert offer.mark in heard.text
     assert offer.told is not None
@@ -129,11 +133,16 @@ async def test_a_hanging_broker_holds_up_no_operator(stack: Stack) -> None:
     await scans(packer, 2)
     pid = stack.broker.pid
     assert pid is not None
+    dice = random.Random(8)
 
     os.kill(pid, signal.SIGSTOP)
     try:
-        offers = await scans(packer, 10)
-        assert all(offer.seconds is not None and offer.seconds < 3 for offer in offers)
+        for _ in range(10):
+            with Stopwatch(stack.gateway.pid) as stopwatch:
+                offer = await packer.scan(dice)
+            assert offer.told is not None
+            assert offer.tries == 1
+            assert stopwatch.waited < 3
     finally:
         os.kill(pid, signal.SIGCONT)
     await everything_is_booked_once(stack, packer)
