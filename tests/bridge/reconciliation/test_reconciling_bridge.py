@@ -5,6 +5,7 @@ import contextlib
 import json
 import signal
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from runtime.mqtt import Broker, connect
 from tests.bridge.streams import name, sealed, transaction
 from tests.bridge.test_daemon import LONG, TOPICS, Bridge, until
 from tests.mosquitto import Mosquitto
+
+pytestmark = pytest.mark.timeout(300)
 
 
 async def reasons(bridge: Bridge) -> dict[str, str]:
@@ -29,10 +32,11 @@ async def until_said(bridge: Bridge, *codes: str) -> dict[str, str]:
     return found
 
 
-def execute(path: Path, statement: str, *values: Any) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute(statement, values)
-        database.commit()
+def lose(path: Path, reference: str) -> None:
+    """Take a booking out of the ERP at once: a round may read it at any moment."""
+    with contextlib.closing(sqlite3.connect(path, timeout=LONG)) as database, database:
+        for table in ("movements", "postings"):
+            database.execute(f"DELETE FROM {table} WHERE transaction_id = ?", [reference])
 
 
 def said(bridge: Bridge, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
@@ -41,21 +45,25 @@ def said(bridge: Bridge, capsys: pytest.CaptureFixture[str], *words: str) -> tup
     return code, json.loads(capsys.readouterr().out)
 
 
-async def test_a_bridge_finds_what_is_missing_and_a_person_closes_it(
-    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bridge = Bridge(tmp_path, mosquitto.url)
+@pytest.fixture
+async def bridge(tmp_path: Path, mosquitto: Mosquitto) -> AsyncIterator[Bridge]:
+    made = Bridge(tmp_path, mosquitto.url)
     table = '[reconciliation]\nevery = "1s"\nsettle = 0\nstock = true\n'
-    bridge.config.write_text(bridge.config.read_text() + table)
-    await bridge.start()
-    await bridge.until_healthy()
+    made.config.write_text(made.config.read_text() + table)
+    async with made.started():
+        await made.until_healthy()
+        yield made
+
+
+async def test_a_bridge_finds_what_is_missing_and_a_person_closes_it(
+    bridge: Bridge, tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with connect(Broker(url=mosquitto.url), client_id="dock-1") as dock:
         await dock.subscribe(TOPICS.ack)
         dock.publish(TOPICS.tx, sealed(1, [transaction(1), transaction(2)]))
         await until(dock, posted=2)
     lost = str(name(2))
-    for each in ("movements", "postings"):
-        execute(tmp_path / "stock.db", f"DELETE FROM {each} WHERE transaction_id = ?", lost)
+    lose(tmp_path / "stock.db", lost)
     found = await until_said(bridge, "reconciliation")
     assert "entry 2 is posted, and the ERP shows no document" in found["reconciliation"]
     code, shown = await asyncio.to_thread(said, bridge, capsys, "reconcile")
