@@ -13,8 +13,12 @@ import pytest
 from tests.mosquitto import MOSQUITTO, Mosquitto
 
 # The same examples in every run, here and in CI; HYPOTHESIS_PROFILE=explore looks for new ones.
-hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("explore", deadline=None)
+# How long the examples take to make says something of the machine, which may stand still, only.
+_ANY_PACE = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=_ANY_PACE
+)
+hypothesis.settings.register_profile("explore", deadline=None, suppress_health_check=_ANY_PACE)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 

@@ -17,6 +17,7 @@ from tests.bench.tally import Scan
 Figures = dict[str, float]
 
 _AFTERWARDS = 0.008  # seconds in which what a scan leads to is done: signal, acknowledgement, word
+_LOST_AFTER = 15.0  # seconds without a scan that was to come through alone
 _LIVE_WITHIN = 5.0  # seconds to the OK of a live scan, before it counts as that
 
 
@@ -36,7 +37,7 @@ def latency(rigs: Mapping[str, Rig], scans: int) -> dict[str, Figures]:
             cpu, began = cpu_seconds(rig.pid), time.monotonic_ns()
             [scan] = scanner.scan()
             sent[name].add(scan)
-            if rig.until(lambda wanted=scan, rig=rig: wanted in rig.tap.tally.first, 3):  # type: ignore[misc]
+            if rig.until(lambda wanted=scan, rig=rig: wanted in rig.tap.tally.first, _LOST_AFTER):  # type: ignore[misc]
                 took[name].append((rig.tap.tally.first[scan] - began) / 1e6)
             elif len(sent[name]) - len(took[name]) > 3:
                 raise Trouble(f"scans do not come through {name}")

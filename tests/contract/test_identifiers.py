@@ -618,7 +618,7 @@ def test_a_code_that_is_too_long_is_refused_and_cut() -> None:
     ids=lambda data: data[:12].decode(),
 )
 def test_no_label_buys_much_time(data: bytes) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     identify(data)
     # Measured at 0.02 to 30 ms; exponential time would be hours.
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

@@ -71,6 +71,6 @@ def test_a_line_is_matched_as_a_whole() -> None:
     "pattern", ["(?:(?:a|a)+)+b", ".*" * 30 + "b", ".{0,60}" * 9 + "b", "(?:a|aa|aaa|aaaa)+b"]
 )
 def test_no_pattern_takes_longer_than_a_blink(pattern: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert compiled(pattern).match(b"a" * 128) is None
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
