@@ -50,7 +50,7 @@ A delivery goes through the files in this order: `plan` (what is to be booked: `
 `counting` and `undoing` (look for it, make it), `desk` and `course` (carry it on), `records` (what
 it needs in Tryton), `allocation` (which open moves a receipt fills), `request` and `rest` (the
 wire), `verdict` (what an answer means). `preview` sends it the same way into an `imagined` Tryton,
-and shows what that was asked.
+and shows what that was asked; `effects` says what it adds to stock.
 
 Source: Tryton 8.2, `trytond/protocols/rest.py` and modules stock, purchase, sale, production,
 stock_lot, stock_lot_sled; every call here is tested against a running server.
@@ -58,6 +58,7 @@ stock_lot, stock_lot_sled; every call here is tested against a running server.
 
 from bridge.connector import Capabilities
 from bridge.connectors.tryton.config import Config
+from bridge.connectors.tryton.effects import moves
 from bridge.connectors.tryton.plan import document
 from bridge.connectors.tryton.posting import connect
 from bridge.connectors.tryton.preview import calls
@@ -79,7 +80,7 @@ CAPABILITIES = Capabilities(
         "Tryton chooses the bins a carton's goods come from; their lot must have come in before.",
         "Packing and shipping are booked on the day they reach Tryton.",
         "A shipment sends the cartons it names; a package without SSCC is the oldest such parcel.",
-        "Goods that leave a location with others in it may be taken from those.",
+        "Goods that leave a location with others in it may be taken from those: stock then drifts.",
         "A putaway that names no source comes from the warehouse's storage.",
         "Tryton has no reference on a count: its note says which transaction it is.",
         "A return needs the sales order it was sent with, and says which lot where one left.",
@@ -88,6 +89,7 @@ CAPABILITIES = Capabilities(
         "A receipt or carton taken back leaves its order for the office, but with the module.",
         "What has left with a shipment cannot be taken back; it can be returned.",
         "A reversal does not look whether the goods are still where they were put.",
+        "What is packed is not followed as stock, nor is what carries no SKU: map GTINs.",
         "Picks stay in the ledger: packing takes the goods from storage.",
         "Serial numbers, weights, tracking numbers, operators and order lines stay in the ledger.",
         "SSCCs of receipts and transfers, and reasons, stay in the ledger.",
@@ -96,4 +98,4 @@ CAPABILITIES = Capabilities(
     ),
 )
 
-__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "read"]
+__all__ = ["CAPABILITIES", "Config", "calls", "connect", "document", "moves", "read"]

@@ -52,6 +52,7 @@ class House(Answer):
 
     input_location: int
     output_location: int
+    storage_location: int
 
     def purpose_of(self, location: int) -> Literal["storage", "receiving", "shipping"]:
         """Say what a location in it is for."""

@@ -41,6 +41,9 @@ class Config(BaseModel):
     """The company's id in Tryton, or its name."""
     warehouse: Text
     """Code of the warehouse: orders for another one are refused."""
+    storage: Text | None = None
+    """Code of the warehouse's storage in Tryton, such as `STO`: goods go there that name no
+    location, and with it the stock they add to is followed."""
     order_by: Literal["number", "reference"] = "number"
     """What the purchase order on the label is: Tryton's number or the supplier's reference."""
     sales_order_by: Literal["number", "reference"] = "number"
@@ -87,6 +90,11 @@ class Config(BaseModel):
     def endpoint(self) -> str:
         """Where the records are."""
         return f"{self.url.rstrip('/')}/{self.database}/rest/model"
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """The unit code of each of Tryton's units: the first, where several mean the same."""
+        return {name: code for code, name in reversed(self.units.items())}
 
     def key(self) -> str:
         """Return the API key as it is now. Raises OSError, KeyError or ValueError without one."""

@@ -50,7 +50,7 @@ class TrytonSource:
             ("po", "purchase.purchase", config.order_by),
             ("so", "sale.sale", config.sales_order_by),
         )
-        self._units = {name: code for code, name in reversed(config.units.items())}
+        self._units = config.codes
 
     async def items(self) -> AsyncIterator[ItemRecord]:
         """Yield every product that is goods, has a SKU, and is counted in a unit that is mapped."""
@@ -114,13 +114,9 @@ class TrytonSource:
             if record is not None:
                 yield record
 
-    async def _bins(self) -> AsyncIterator[Bin]:
-        async for _, row in self._places():
-            yield row
-
     async def _places(self) -> AsyncIterator[tuple[House, Bin]]:
         here = [["type", "=", "warehouse"], ["code", "=", self._config.warehouse]]
-        ends = ("input_location", "output_location")
+        ends = ("input_location", "output_location", "storage_location")
         async for house in self._pages("stock.location", House, here, ends):
             inside = [["code", "!=", None], ["parent", "child_of", [house.id], "parent"]]
             domain = [["type", "=", "storage"], *inside]
@@ -128,10 +124,23 @@ class TrytonSource:
                 yield house, row
 
     async def stock(self) -> AsyncIterator[Stock]:
-        """Yield what lies at every place of the warehouse that has a code, by product and lot."""
-        async for row in self._bins():
-            async for each in lying(self._pages, row, self._config, self._unit):
+        """Yield what lies at every place of the warehouse that has a code, by product and lot.
+
+        Not what is packed: a departure names cartons, and what leaves with them nobody says again.
+        """
+        config = self._config
+        storage = None
+        async for house, row in self._places():
+            if row.id == house.storage_location:
+                storage = row.code
+            elif row.id == house.output_location:
+                continue
+            async for each in lying(self._pages, row, config, self._unit):
                 yield each
+        if config.storage not in (None, storage):
+            there = f"has the code {storage}" if storage else "has no code"
+            why = f"the storage of warehouse {config.warehouse} {there}: mend `storage`"
+            raise SourceFailed(why)
 
     async def booked(self, since: datetime) -> AsyncIterator[Found]:
         """Yield the documents made or changed since then that carry a transaction's id."""
