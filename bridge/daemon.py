@@ -16,7 +16,7 @@ from bridge import registry
 from bridge.config import Config
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
-from bridge.health import Health
+from bridge.health import Health, Others
 from bridge.ledger import Ledger, open_ledger
 from bridge.mapping.tables import Mapping as Tables
 from bridge.mapping.watch import Watched
@@ -26,8 +26,10 @@ from bridge.reconciliation.opening import target_of
 from bridge.reconciliation.uptime import Uptime
 from bridge.reference.opening import Place, Reference, reader_of
 from bridge.upkeep import tidy
+from bridge.web.door import Door
 from bridge.web.people import User
-from bridge.web.server import application, serve
+from bridge.web.server import application, door_of, serve
+from bridge.web.staff import Staff
 from bridge.web.visit import House
 from runtime.clock import Clock
 from runtime.logs import event
@@ -67,8 +69,7 @@ async def run(config: Config) -> None:
             terms=terms,
         )
         await ledger.note(f"bridge {config.name}", "config", {"digest": config.digest})
-        failure = (lambda: None) if reference is None else reference.failure
-        unmapped = (lambda: None) if tables is None else tables.failure
+        staff = _staff(config, users, ledger, metrics)
         keeper = Keeper(
             ledger,
             target_of(config),
@@ -79,13 +80,19 @@ async def run(config: Config) -> None:
             lambda: not dispatcher.stands_by,
         )
         uptime = Uptime(ledger, config.name, lambda: dispatcher.connector is not None, clock)
-        health = Health(
-            ledger, consumer, dispatcher, metrics, clock, failure, unmapped, keeper.trouble
-        )
+        others = Others(reconciliation=keeper.trouble)
+        if reference is not None:
+            others = replace(others, reference=reference.failure)
+        if tables is not None:
+            others = replace(others, mapping=tables.failure)
+        if staff is not None:
+            others = replace(others, users=staff.failure)
+        health = Health(ledger, consumer, dispatcher, metrics, clock, others)
         house = House(
             config, ledger, consumer, dispatcher, health, clock.monotonic, terms.translation
         )
-        async with _served(house, metrics, users), asyncio.TaskGroup() as tasks:
+        door = None if staff is None else door_of(house, staff)
+        async with _served(house, metrics, door), asyncio.TaskGroup() as tasks:
             tasks.create_task(consumer.run(), name="consume")
             tasks.create_task(dispatcher.run(), name="dispatch")
             tasks.create_task(health.run(), name="look after health")
@@ -97,6 +104,8 @@ async def run(config: Config) -> None:
                 tasks.create_task(reference.run(), name="reference data")
             if tables is not None:
                 tasks.create_task(tables.run(), name="watch mapping tables")
+            if door is not None:
+                tasks.create_task(door.watch(), name="watch the door")
             notify_ready(f"site {config.site}, bridge {config.name}")
             event(log, logging.INFO, "ready", site=config.site, name=config.name)
 
@@ -127,6 +136,17 @@ async def _tables(
     return tables
 
 
+def _staff(
+    config: Config, users: Mapping[str, User], ledger: Ledger, metrics: Metrics
+) -> Staff | None:
+    file = config.web.users_file
+    if file is None or not config.web.enabled:
+        return None
+    return Staff(
+        file, users, functools.partial(ledger.note, f"bridge {config.name}", "users"), metrics
+    )
+
+
 def _reference(config: Config, clock: Clock, metrics: Metrics) -> Reference | None:
     can = registry.load(config.target.connector).CAPABILITIES
     reader = reader_of(config.reference, config.source, can)
@@ -138,11 +158,11 @@ def _reference(config: Config, clock: Clock, metrics: Metrics) -> Reference | No
 
 
 @contextlib.asynccontextmanager
-async def _served(house: House, metrics: Metrics, users: Mapping[str, User]) -> AsyncIterator[None]:
+async def _served(house: House, metrics: Metrics, door: Door | None) -> AsyncIterator[None]:
     table = house.config.web
     if not table.enabled:
         yield
         return
-    async with serve(application(house, metrics, users), *table.address) as (at, bound):
+    async with serve(application(house, metrics, door), *table.address) as (at, bound):
         event(log, logging.INFO, "listening", address=f"{at}:{bound}")
         yield

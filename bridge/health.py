@@ -71,6 +71,8 @@ class View:
     """Why reference data is not read, if it is not."""
     mapping: str | None = None
     """Why the mapping tables are not those of their folder, if they are not."""
+    users: str | None = None
+    """Why those who may log in are not those of the users' file, if they are not."""
     reconciliation: str | None = None
     """What the ledger and the ERP say otherwise, or why that could not be read."""
 
@@ -159,12 +161,33 @@ RULES = (
         " hold.",
     ),
     _Rule(
+        "users",
+        "warning",
+        lambda view: view.users,
+        "Mend the users' file; `scanpost bridge check` says what is wrong. Who could log in before"
+        " still can.",
+    ),
+    _Rule(
         "reconciliation",
         "warning",
         lambda view: view.reconciliation,
         "`scanpost bridge reconcile --latest` says what mends each of them.",
     ),
 )
+
+
+def _well() -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Rooms that say of themselves why not all is well with them; None where it is."""
+
+    reference: Callable[[], str | None] = _well
+    mapping: Callable[[], str | None] = _well
+    users: Callable[[], str | None] = _well
+    reconciliation: Callable[[], str | None] = _well
 
 
 class Health:
@@ -177,13 +200,9 @@ class Health:
         dispatcher: Dispatcher,
         metrics: Metrics,
         clock: Clock,
-        reference: Callable[[], str | None] = lambda: None,
-        mapping: Callable[[], str | None] = lambda: None,
-        reconciliation: Callable[[], str | None] = lambda: None,
+        others: Others | None = None,
     ) -> None:
-        self._reference = reference
-        self._mapping = mapping
-        self._reconciliation = reconciliation
+        self._others = others or Others()
         self._ledger = ledger
         self._consumer = consumer
         self._dispatcher = dispatcher
@@ -235,9 +254,10 @@ class Health:
             target=self._dispatcher.connector is not None or self._dispatcher.stands_by,
             left_alone=self._dispatcher.gate.trouble(self._clock.monotonic()),
             stuck=self._dispatcher.stuck,
-            reference=self._reference(),
-            mapping=self._mapping(),
-            reconciliation=self._reconciliation(),
+            reference=self._others.reference(),
+            mapping=self._others.mapping(),
+            users=self._others.users(),
+            reconciliation=self._others.reconciliation(),
         )
         return [
             Trouble(rule.code, rule.severity, text, rule.todo)

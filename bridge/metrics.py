@@ -61,6 +61,7 @@ TABLE = (
     _Row(Info, "mapping", "Which mapping tables hold now."),
     _Row(Gauge, "alert", "1 while it is raised; /healthz and the page say what to do.", "code"),
     _Row(Counter, "mapping_refused", "Edits of mapping tables that were refused for a mistake."),
+    _Row(Counter, "users_refused", "Edits of the users' file that were refused for a mistake."),
 )
 
 

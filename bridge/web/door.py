@@ -5,16 +5,20 @@ A request that changes something must come from a page of ours (`Origin`) and fr
 """
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from aiohttp import web
 
+from bridge.errors import LedgerFailed
 from bridge.web.callers import Caller
-from bridge.web.people import User
+from bridge.web.doorbook import Doorbook
 from bridge.web.sessions import Session, Sessions
+from bridge.web.staff import Staff
 from bridge.web.tries import Tries
 from runtime.logs import event
 from runtime.passwords import Held
@@ -26,6 +30,8 @@ MOST_WAITING = 8
 """Logins that wait for their turn, each for a quarter of a second of one core and 32 MB."""
 MOST_PASSWORD = 256
 """Characters of a password."""
+LOOK_EVERY_S = 5.0
+"""Seconds between two looks at the users' file while nobody asks for a page."""
 _HERE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}", re.ASCII)
 
 
@@ -41,14 +47,45 @@ class Door:
     """Lets people in."""
 
     def __init__(
-        self, users: Mapping[str, User], sessions: Sessions, now: Callable[[], float]
+        self, staff: Staff, sessions: Sessions, book: Doorbook, now: Callable[[], float]
     ) -> None:
-        self._users = users
-        self.sessions = sessions
+        self._staff = staff
+        self._known = staff.users
+        self._book = book
+        self._sessions = sessions
         self._tries = Tries(now)
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._nobody = Held.of_nobody()
+
+    async def watch(self) -> NoReturn:
+        """Look at the users' file, and at the hour of refused log-ins, until cancelled."""
+        try:
+            while True:
+                await self.look()
+                await self._staff.write_down()
+                with _logged():
+                    await self._book.sum_up()
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            with _logged():
+                await self._book.sum_up(at_once=True)
+
+    async def look(self) -> None:
+        """Take up a change of the users' file; who is not as before in it is out."""
+        await self._staff.look()
+        if self._staff.users is self._known:
+            return
+        self._known = self._staff.users
+        for user in self._sessions.end_others(self._staff.users):
+            event(log, logging.WARNING, "sessions ended", who=user.name)
+            with _logged():
+                await self._book.sent_away(user, "changed in the users' file, or taken out of it")
+
+    @property
+    def anybody(self) -> bool:
+        """Whether there is anybody who may log in."""
+        return bool(self._staff.users)
 
     async def enter(self, name: str, password: str, caller: Caller) -> str | None:
         """Log a person in.
@@ -58,6 +95,7 @@ class Door:
 
         Raises:
             Busy: it was not looked at.
+            LedgerFailed: it could not be written down, so nobody is let in.
         """
         if self._waiting >= MOST_WAITING:
             raise Busy(1.0)
@@ -72,25 +110,43 @@ class Door:
         wait = self._tries.wait(caller.address, name)
         if wait > 0.0:
             raise Busy(wait)
-        user = self._users.get(name.lower())
+        await self.look()
+        user = self._staff.find(name)
         held = self._nobody if user is None else Held.parse(user.password)
         right = await asyncio.to_thread(held.opens, password[:MOST_PASSWORD])
-        if user is None or not right:
+        await self.look()  # so that nobody comes in who was taken out meanwhile
+        if user is None or not right or self._staff.find(name) != user:
             self._tries.wrong(caller.address, name)
             event(log, logging.WARNING, "login refused", who=name[:64], address=caller.address)
+            await self._book.refused(user, caller)
             return None
         self._tries.right(caller.address, name)
         event(log, logging.INFO, "login", who=user.name, address=caller.address)
-        return self.sessions.begin(user)
+        await self._book.came(user, caller)
+        return self._sessions.begin(user)
 
-    def session(self, request: web.Request, caller: Caller) -> Session | None:
+    async def session(self, request: web.Request, caller: Caller) -> Session | None:
         """Return the session of a request; None where nobody is logged in."""
+        await self.look()
         token = request.cookies.get(cookie_name(caller))
-        return self.sessions.find(token, used="X-Live" not in request.headers)
+        return self._sessions.find(token, used="X-Live" not in request.headers)
 
-    def leave(self, request: web.Request, caller: Caller) -> None:
-        """Log out."""
-        self.sessions.end(request.cookies.get(cookie_name(caller)))
+    async def leave(self, request: web.Request, caller: Caller) -> None:
+        """Log out; a ledger that fails keeps nobody in."""
+        user = self._sessions.end(request.cookies.get(cookie_name(caller)))
+        if user is not None:
+            event(log, logging.INFO, "logout", who=user.name, address=caller.address)
+            with _logged():
+                await self._book.left(user, caller)
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Go on where the ledger fails: its own alert tells of that."""
+    try:
+        yield
+    except LedgerFailed as error:
+        event(log, logging.ERROR, "the door's book cannot be written", why=str(error))
 
 
 def cookie_name(caller: Caller) -> str:

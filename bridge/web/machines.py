@@ -3,10 +3,10 @@
 `/healthz` answers 503 while this process cannot do its part, and tells what wants a person beside
 that without failing: `scanpost_bridge_alert` is there to call one.
 
-Health and metrics are open. The rest is as well while nobody can log in, as on a machine of one's
+Health and metrics are open. The rest is as well without a users' file, as on a machine of one's
 own; then two decisions are POSTs, taken on loopback only, and need the content type
-`application/json` and our own name as host: a page of another site can send neither. Once there
-are users, they are asked for what is in the ledger, and decide on the admin page.
+`application/json` and our own name as host: a page of another site can send neither. Where there
+is one, users are asked for what is in the ledger, and decide on the admin page.
 """
 
 import json

@@ -51,7 +51,8 @@ class Pages:
         """Return a handler for machines that answers who is logged in."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            if self._door.session(request, self._callers.caller(request)) is None:
+            session = await self._door.session(request, self._callers.caller(request))
+            if session is None:
                 raise web.HTTPUnauthorized(text="log in at /login")
             return await handler(request)
 
@@ -60,6 +61,9 @@ class Pages:
     # --- In and out ---
 
     async def _login_page(self, request: web.Request) -> web.Response:
+        await self._door.look()
+        if not self._door.anybody:
+            return self._paper.drawn(Shown("how_to_begin.html"))
         return self._login_form(request)
 
     def _login_form(
@@ -76,8 +80,9 @@ class Pages:
         if not comes_from_here(request, caller):
             return self._login_form(request, _NOT_FROM_HERE.format(caller.origin), 403)
         form = await _form(request)
-        name, to = form.get("name", "").strip(), form.get("to", "")
+        to = form.get("to", "")
         try:
+            name = form.get("name", "").strip()
             token = await self._door.enter(name, form.get("password", ""), caller)
         except Busy as busy:
             seconds = math.ceil(busy.after)
@@ -85,21 +90,24 @@ class Pages:
             response = self._login_form(request, said, 429, to)
             response.headers["Retry-After"] = str(seconds)
             return response
+        except LedgerFailed as error:
+            said = f"A log-in is written down first, and the ledger fails: {error}"
+            return self._login_form(request, said, 503, to)
         if token is None:
             return self._login_form(request, "Name or password is wrong.", 403, to)
-        self._door.leave(request, caller)  # of who was there before
+        await self._door.leave(request, caller)  # of who was there before
         response = _see(way_back(to))
         hand_over(response, token, caller)
         return response
 
     async def _logout(self, request: web.Request) -> web.Response:
         caller = self._callers.caller(request)
-        session = self._door.session(request, caller)
+        session = await self._door.session(request, caller)
         if session is not None:
             form = await _form(request)
             if not (comes_from_here(request, caller) and is_meant(session, form.get("csrf", ""))):
                 return self._refused(session, _NOT_FROM_HERE.format(caller.origin), 403)
-            self._door.leave(request, caller)
+            await self._door.leave(request, caller)
         response = _see("/login")
         take_back(response, caller)
         return response
@@ -109,7 +117,7 @@ class Pages:
     def _behind(self, route: Route) -> Handler:
         async def answered(request: web.Request) -> web.Response:
             caller = self._callers.caller(request)
-            session = self._door.session(request, caller)
+            session = await self._door.session(request, caller)
             if session is None:
                 back = request.path_qs if route.method == "GET" else "/"
                 return _see("/login?" + urlencode({"to": back}))

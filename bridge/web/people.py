@@ -1,8 +1,10 @@
-"""Who may use the admin page, as what: the users' file, checked before anything is opened."""
+"""Who may use the admin page, as what: the users' file, and what makes it a good one."""
 
+import os
 import stat
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +19,9 @@ ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 decides of modes, streams, and what was booked already."""
 MOST_USERS = 200
 """An office; who has more has a directory, and puts a proxy that knows it before this page."""
+
+MOST_OCTETS = 128 * 1024
+"""Of the file: as many users, each with a name and a key of the longest kind, and remarks."""
 
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
@@ -53,6 +58,15 @@ def may(role: Role, needed: Role) -> bool:
     return ROLES.index(role) >= ROLES.index(needed)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A users' file as it stands."""
+
+    mode: int
+    """Of the file system."""
+    octets: bytes
+
+
 def load(path: Path) -> Mapping[str, User]:
     """Read the users' file.
 
@@ -64,27 +78,52 @@ def load(path: Path) -> Mapping[str, User]:
             it is not shown.
     """
     try:
-        mode = path.stat().st_mode
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return made(path.name, read(path))
+    except OSError as error:
         raise ConfigError(f"{path.name}: {error}") from error
-    if mode & _OTHERS:
-        raise ConfigError(f"{path.name}: others may read or write it: chmod 0600 {path}")
+
+
+def read(path: Path) -> Written:
+    """Return what stands in the file, with one byte more than it may have where it is too long.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return Written(os.fstat(file.fileno()).st_mode, file.read(MOST_OCTETS + 1))
+
+
+def made(name: str, written: Written) -> Mapping[str, User]:
+    """Return the users of a file that was read.
+
+    Raises:
+        ConfigError: it is open to others, or what it says is wrong.
+    """
+    if written.mode & _OTHERS:
+        raise ConfigError(f"{name}: others may read or write it: chmod 0600")
+    if len(written.octets) > MOST_OCTETS:
+        raise ConfigError(f"{name}: more than {MOST_OCTETS} bytes")
     try:
-        users = _File.model_validate(document).user
+        users = _File.model_validate(tomllib.loads(written.octets.decode("utf-8"))).user
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{name}: {_reason(error)}") from error
     except ValidationError as error:
-        raise ConfigError("\n".join(_lines(path, error))) from error
+        raise ConfigError("\n".join(_lines(name, error))) from error
     found = {user.name.lower(): user for user in users}
     if len(found) < len(users):
-        raise ConfigError(f"{path.name}: a name stands there twice")
+        raise ConfigError(f"{name}: a name stands there twice")
     if len(found) > MOST_USERS:
-        raise ConfigError(f"{path.name}: more than {MOST_USERS} users")
+        raise ConfigError(f"{name}: more than {MOST_USERS} users")
     return found
 
 
-def _lines(path: Path, error: ValidationError) -> list[str]:
+def _reason(error: UnicodeDecodeError | tomllib.TOMLDecodeError) -> str:
+    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _lines(name: str, error: ValidationError) -> list[str]:
     return [
-        f"{path.name}: {'.'.join(str(part) for part in problem['loc'])}:"
+        f"{name}: {'.'.join(str(part) for part in problem['loc'])}:"
         f" {problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors(include_url=False, include_input=False)
     ]

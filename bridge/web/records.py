@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 from bridge import desk
 from bridge.errors import NotDone
+from bridge.web import trail
 from bridge.web.entries import ROWS
+from bridge.web.trail import PARTS
 from bridge.web.visit import Answer, House, NotFound, Shown, Unfit, Visit
 
 _Found = TypeVar("_Found")
@@ -29,14 +31,17 @@ async def shadow(house: House, visit: Visit) -> Answer:
 
 
 async def audit(house: House, visit: Visit) -> Answer:
-    """Show who decided what, and whether the trail is whole."""
+    """Show who decided what, who came and went, and whether the trail is whole."""
+    part = trail.part_of(visit.asked("show"))
     verdict = None
     if visit.asked("verify"):
         verdict = await _alone(house, house.ledger.verify(visit.asked("head") or None))
-    rows = await house.ledger.audit_trail(ROWS, visit.below)
+    rows = await trail.rows(house.ledger, part, ROWS, visit.below)
     return Shown(
         "audit.html",
         {
+            "part": part,
+            "parts_of_it": PARTS,
             "rows": rows,
             "further": rows[-1]["number"] if len(rows) == ROWS else None,
             "verdict": verdict,

@@ -1,19 +1,21 @@
 """Puts the pages and the answers for machines behind one address."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from bridge.audit import Deed, record
 from bridge.metrics import Metrics
 from bridge.web.callers import Callers, is_loopback
 from bridge.web.door import Door
+from bridge.web.doorbook import Doorbook
 from bridge.web.machines import Handler, Machines, failures
 from bridge.web.pages import Pages
 from bridge.web.paper import Paper
-from bridge.web.people import User
 from bridge.web.sessions import Sessions
+from bridge.web.staff import Staff
 from bridge.web.visit import House, Shown
 
 HEADERS = {
@@ -36,13 +38,24 @@ _OPEN = {"/healthz", "/metrics"}
 """Asked by whatever name a monitor knows, where it is another machine."""
 
 
-def application(house: House, metrics: Metrics, users: Mapping[str, User]) -> web.Application:
+def door_of(house: House, staff: Staff) -> Door:
+    """Return the door through which `staff` come in. Somebody is to `watch` it."""
+    table, ledger = house.config.web, house.ledger
+
+    async def write(deed: Deed) -> None:
+        await ledger.put(lambda connection, now: record(connection, now, deed))
+
+    sessions = Sessions(table.session_hours * 3_600.0, table.idle_minutes * 60.0, house.now)
+    return Door(staff, sessions, Doorbook(write, house.now), house.now)
+
+
+def application(house: House, metrics: Metrics, door: Door | None) -> web.Application:
     """Return what is served at `[web] listen`.
 
     Args:
         house: what there is to see.
         metrics: told to Prometheus.
-        users: who may log in; empty where nobody may.
+        door: lets people in; None where there is no users' file.
     """
     table = house.config.web
     loopback = is_loopback(table.address[0])
@@ -50,9 +63,8 @@ def application(house: House, metrics: Metrics, users: Mapping[str, User]) -> we
     app = web.Application(middlewares=[failures, _at_home(callers)], client_max_size=MOST_BODY)
     machines, paper = Machines(house, metrics), Paper(house)
     paper.add_to(app.router)
-    if users:
-        sessions = Sessions(table.session_hours * 3_600.0, table.idle_minutes * 60.0, house.now)
-        pages = Pages(house, Door(users, sessions, house.now), callers, paper)
+    if door is not None:
+        pages = Pages(house, door, callers, paper)
         pages.add_to(app.router)
         machines.add_to(app.router, pages.inside, decisions=False)
     else:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.web.people import User
@@ -65,9 +65,24 @@ class Sessions:
             session.seen = self._now()
         return session
 
-    def end(self, token: str | None) -> None:
-        """Log out."""
+    def end(self, token: str | None) -> User | None:
+        """Log out, and return who that was; None where the session was over."""
+        session = self.find(token, used=False)
         self._open.pop(_digest(token or ""), None)
+        return None if session is None else session.user
+
+    def end_others(self, users: Mapping[str, User]) -> list[User]:
+        """End the sessions of all who are not just so among `users`, and return who they are.
+
+        With another role or another password one logs in anew.
+        """
+        gone = {
+            key: one.user
+            for key, one in self._open.items()
+            if users.get(one.user.name.lower()) != one.user
+        }
+        self._open = {key: one for key, one in self._open.items() if key not in gone}
+        return list({user.name: user for user in gone.values()}.values())
 
     def _over(self, session: Session) -> bool:
         now = self._now()

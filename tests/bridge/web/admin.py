@@ -1,9 +1,10 @@
 """An admin page over a real ledger, served on loopback, and people who use it without a browser."""
 
 import contextlib
+import functools
 import html
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from yarl import URL
 from bridge.config import Config, load
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
-from bridge.health import Health
+from bridge.health import Health, Others
 from bridge.ledger import Ledger, open_ledger
 from bridge.metrics import Metrics
 from bridge.terms import UNTRANSLATED, Terms
+from bridge.web.door import Door
 from bridge.web.people import ROLES, Role, User
-from bridge.web.server import application, serve
+from bridge.web.server import application, door_of, serve
+from bridge.web.staff import Staff
+from bridge.web.trail import AT_THE_DOOR
 from bridge.web.visit import House
 from runtime.clock import Clock
 from runtime.mqtt import Broker
@@ -89,6 +93,13 @@ class Site:
     url: str
     house: House
     target: ScriptedTarget
+    file: Path
+    """With the users."""
+    door: Door | None
+
+    async def decided(self) -> list[dict[str, Any]]:
+        """Return what people decided, newest first, without who came and went."""
+        return [deed for deed in await self.ledger.audit_trail() if deed["what"] not in AT_THE_DOOR]
 
     @property
     def ledger(self) -> Ledger:
@@ -137,11 +148,32 @@ async def site(
         dispatcher = Dispatcher(
             ledger, target.connect, metrics=metrics, terms=Terms(modes=config.modes.modes)
         )
-        health = Health(ledger, consumer, dispatcher, metrics, clock)
+        file = folder / "users.toml"
+        staff = _staff(file, users, ledger, metrics) if users else None
+        others = Others() if staff is None else Others(users=staff.failure)
+        health = Health(ledger, consumer, dispatcher, metrics, clock, others)
         tables = config.mapping.read() or UNTRANSLATED
         house = House(
             config, ledger, consumer, dispatcher, health, now or clock.monotonic, lambda: tables
         )
+        door = None if staff is None else door_of(house, staff)
         host = config.web.address[0]
-        async with serve(application(house, metrics, users), host, 0) as (_, port):
-            yield Site(f"http://127.0.0.1:{port}", house, target)
+        async with serve(application(house, metrics, door), host, 0) as (_, port):
+            yield Site(f"http://127.0.0.1:{port}", house, target, file, door)
+
+
+def _staff(file: Path, users: Mapping[str, User], ledger: Ledger, metrics: Metrics) -> Staff:
+    write_users(file, users.values())
+    return Staff(file, users, functools.partial(ledger.note, "bridge 1", "users"), metrics)
+
+
+def write_users(file: Path, users: Iterable[User], more: str = "") -> None:
+    """Write a users' file, as an editor that puts it in its place whole."""
+    lines = [
+        f'[[user]]\nname = "{user.name}"\nrole = "{user.role}"\npassword = "{user.password}"\n'
+        for user in users
+    ]
+    new = file.with_suffix(".new")
+    new.touch(0o600)
+    new.write_text("".join(lines) + more, "utf-8")
+    new.replace(file)

@@ -54,7 +54,7 @@ async def test_every_door_is_shut_to_who_is_not_logged_in(admin: Site) -> None:
             await (nobody.get if route.method == "GET" else nobody.post)(_path(route))
             assert (nobody.status, nobody.at.partition("?")[0]) == (200, "/login"), route
             assert 'name="password"' in nobody.page
-    assert await admin.ledger.audit_trail() == []
+    assert await admin.decided() == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,13 +62,13 @@ async def test_every_door_opens_to_its_role_and_to_no_lesser_one(admin: Site, na
     async with admin.person(name) as one:
         for route in ROUTES:
             await one.get("/unreadable")  # its form to log out has the token
-            before = await admin.ledger.audit_trail()
+            before = await admin.decided()
             seen = await (one.get if route.method == "GET" else one.post)(_path(route))
             refused = one.status == 403
             assert refused == (name not in LETS_IN[route.role]), (route, seen)
             if refused:
                 assert f"one must be {route.role}" in seen
-                assert await admin.ledger.audit_trail() == before
+                assert await admin.decided() == before
 
 
 def test_what_changes_something_is_open_to_these_and_nobody_else() -> None:
@@ -232,7 +232,7 @@ async def test_a_form_of_elsewhere_does_nothing(admin: Site, headers: dict[str, 
         assert "did not come from a page of" in seen
         await olga.post("/login", headers=headers, name="olga", password=PASSWORD)
         assert olga.status == 403
-    assert await admin.ledger.audit_trail() == []
+    assert await admin.decided() == []
 
 
 async def test_a_form_without_the_session_s_own_token_does_nothing(admin: Site) -> None:
@@ -247,7 +247,7 @@ async def test_a_form_without_the_session_s_own_token_does_nothing(admin: Site) 
         ):
             seen = await olga.post("/entries/1/discard", csrf=token, why="forged")
             assert (olga.status, "of an earlier login" in seen) == (403, True)
-    assert await admin.ledger.audit_trail() == []
+    assert await admin.decided() == []
 
 
 async def test_no_request_but_a_form_changes_anything(admin: Site) -> None:
@@ -264,7 +264,7 @@ async def test_no_request_but_a_form_changes_anything(admin: Site) -> None:
             assert reply.status == 413
         async with olga.session.get(f"{olga.url}/entries/1/discard?why=x") as reply:
             assert reply.status == 405
-    assert await admin.ledger.audit_trail() == []
+    assert await admin.decided() == []
 
 
 async def test_a_foreign_name_is_refused_whoever_asks(admin: Site) -> None:
@@ -360,5 +360,5 @@ async def test_what_a_person_does_is_written_down_under_the_name_of_the_login(ad
     async with admin.person("olga") as olga:
         await olga.get("/entries/1")
         await olga.post("/entries/1/discard", why="a test", who="anna")
-    [deed] = await admin.ledger.audit_trail()
+    [deed] = await admin.decided()
     assert (deed["who"], deed["detail"]["why"]) == ("olga", "a test")

@@ -162,7 +162,7 @@ async def test_dead_letters_are_decided_one_by_one_or_all_of_a_reason(tmp_path: 
         seen = await olga.post("/dead-letters/all", **form, why="by hand")
         assert "2 entries discarded for good" in seen
         assert re.findall(r'<a href="/entries/(\d+)"', olga.page) == ["6", "3", "1"]
-        trail = await admin.ledger.audit_trail()
+        trail = await admin.decided()
         assert {row["who"] for row in trail} == {"olga"}
         assert sorted(row["what"] for row in trail) == [
             "amend", "discard", "discard", "discard", "retry",
@@ -237,7 +237,7 @@ async def test_a_connector_that_was_never_run_does_not_go_live_from_the_page_eit
         assert "never run against the product" in await anna.get("/modes/switch?to=live")
         seen = await anna.post("/modes/switch", to="live", queued="post")
         assert (anna.status, "never run against the product" in seen) == (409, True)
-        assert await admin.ledger.audit_trail() == []
+        assert await admin.decided() == []
 
 
 async def test_the_shadow_report_is_drawn_up_when_asked_for(tmp_path: Path) -> None:
@@ -265,20 +265,25 @@ async def test_the_shadow_report_is_drawn_up_when_asked_for(tmp_path: Path) -> N
 
 async def test_the_trail_is_shown_and_verified(admin: Site) -> None:
     async with admin.person("vera") as vera:
-        assert "Nobody has decided anything yet" in await vera.get("/audit")
+        assert "Nobody has decided anything yet" in await vera.get("/audit?show=decisions")
+        seen = await vera.get("/audit?show=log-ins")
+        assert "vera log in from 127.0.0.1; role viewer" in seen
+        assert "bridge 1 users admin anna; operator olga; viewer vera" in seen
         await admin.ledger.apply(run_of(1, 60))
         for number in range(1, 61):
             await admin.ledger.discard(number, "olga", f"reason {number}")
         seen = await vera.get("/audit")
         assert "reason 60" in seen
         assert "reason 10" not in seen
-        assert "reason 10" in await vera.get("/audit?below=11")
+        assert "reason 10" in await vera.get("/audit?below=13")
+        assert "reason 10" in await vera.get("/audit?show=decisions&below=13")
+        assert "reason" not in await vera.get("/audit?show=log-ins")
         seen = await vera.get("/audit?verify=1")
-        assert "Whole: 60 rows" in seen
+        assert "Whole: 62 rows" in seen
         head = (await admin.ledger.verify()).head
         assert head in seen
         assert "Whole" in await vera.get(f"/audit?verify=1&head={head}")
-        assert "Broken at row 61" in await vera.get("/audit?verify=1&head=" + "1" * 64)
+        assert "Broken at row 63" in await vera.get("/audit?verify=1&head=" + "1" * 64)
 
 
 async def test_messages_that_could_not_be_read_are_shown_as_text_and_as_bytes(

@@ -54,6 +54,15 @@ async def test_a_person_logs_in_to_a_running_bridge_and_sees_what_was_booked(
                 assert "Target open" in await anna.get("/")
                 await anna.get("/modes/switch?to=off")
                 assert "everything: off" in await anna.post("/modes/switch", to="off")
+                assert "anna log in from 127.0.0.1" in await anna.get("/audit?show=log-ins")
+                users.write_text(made.stdout.replace('"admin"', '"viewer"'))
+                await anna.get("/")
+                assert anna.at == "/login?to=/"
+                users.write_text(made.stdout.replace('"admin"', '"boss"'))
+                async with asyncio.timeout(LONG):  # nobody asks for a page
+                    while "user.0.role" not in str(await bridge.ask("/healthz")):
+                        await asyncio.sleep(0.05)
+                assert (await bridge.ask("/healthz"))[0] == 200
     finally:
         code, said = await bridge.end(signal.SIGTERM)
     assert code == 0, said
