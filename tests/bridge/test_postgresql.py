@@ -95,6 +95,7 @@ async def test_bridges_that_start_together_make_one_ledger(url: str) -> None:
         for each in bridges:
             with contextlib.suppress(ProcessLookupError):
                 each.kill()
+            await each.wait()
     assert [each.returncode for each in bridges] == [0, 0, 0], ended
     async with open_ledger(url) as ledger, ledger._database.read() as connection:
         assert await connection.run_sync(_difference) == []
@@ -143,7 +144,7 @@ async def test_four_writers_book_once_and_exactly(url: str) -> None:
     async def write(target: sql.SqlTarget, size: int) -> None:
         for start in range(0, len(made), size):
             batch = made[start : start + size]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while set(map(type, await target.deliver_many(batch, again=True))) != {Posted}:
                     pass
 
