@@ -77,6 +77,7 @@ async def _status(
         "standing": asdict(now.standing),
         "in line": [_line(queue) for queue in now.queues],
         "calls today": now.calls_today,
+        "of these readings": now.readings_today,
         "daily budget": now.per_day,
     }
 

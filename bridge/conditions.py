@@ -43,7 +43,9 @@ class Limits(_Table):
     per_second: float | None = Field(default=None, gt=0)
     burst: int = Field(default=10, ge=1)
     per_day: int | None = Field(default=None, ge=1)
-    """On one day in UTC; kept through restarts."""
+    """On one day in UTC, readings included; kept through restarts."""
+    readings: float = Field(default=0.5, ge=0, le=1)
+    """The part of `per_day` that scheduled readings may use; the rest is for bookings alone."""
 
 
 class Break(_Table):

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from bridge import registry
+from bridge.allowance import Allowance, Opens
 from bridge.config import Config
 from bridge.consumer import Consumer
 from bridge.dispatcher import Dispatcher
@@ -54,7 +55,9 @@ async def run(config: Config) -> None:
         consumer = Consumer(
             ledger, config.broker, site=config.site, name=config.name, metrics=metrics
         )
-        reference = _reference(config, clock, metrics)
+        allowance = Allowance(ledger, config.target.connector, config.limits, clock)
+        opens = allowance.counted(config.source)
+        reference = _reference(config, opens, clock, metrics)
         tables = await _tables(config, first, ledger, metrics)
         terms = config.terms() if tables is None else config.terms(tables.current)
         if reference is not None:
@@ -72,7 +75,7 @@ async def run(config: Config) -> None:
         staff = _staff(config, users, ledger, metrics)
         keeper = Keeper(
             ledger,
-            target_of(config),
+            target_of(config, opens),
             config.reconciliation,
             terms.opening.zone,
             clock,
@@ -147,9 +150,9 @@ def _staff(
     )
 
 
-def _reference(config: Config, clock: Clock, metrics: Metrics) -> Reference | None:
+def _reference(config: Config, opens: Opens, clock: Clock, metrics: Metrics) -> Reference | None:
     can = registry.load(config.target.connector).CAPABILITIES
-    reader = reader_of(config.reference, config.source, can)
+    reader = reader_of(config.reference, opens, can)
     if reader is None:
         return None
     client_id = f"bridge-{config.site}-{config.name}-ref"

@@ -11,15 +11,18 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from bridge import registry
+from bridge.allowance import Allowance, of_readings
 from bridge.amendment import Changes
 from bridge.config import Config
 from bridge.decisions import Which
 from bridge.errors import BridgeError, NotDone
+from bridge.gate import day_of
 from bridge.ledger import Ledger
 from bridge.modes import Mode, Modes, Scope
 from bridge.reading import Queue
 from bridge.shadow import Shown, collected, report
 from bridge.standing import Standing
+from runtime.clock import Clock
 
 MOST = 10_000
 """Rows of the ERP, and plans, that one report reads."""
@@ -37,8 +40,10 @@ class State:
     queues: Sequence[Queue]
     calls_today: int
     """Calls made to the target on this day (UTC)."""
+    readings_today: int
+    """Of these, made to read it."""
     per_day: int | None
-    """How many of these may be made."""
+    """How many of both may be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +83,15 @@ def held(queues: Sequence[Queue]) -> int:
 async def state(ledger: Ledger, config: Config) -> State:
     """Return where the work stands."""
     modes = config.modes.modes
+    name, today = config.target.connector, day_of(datetime.now(UTC))
     _, now = await ledger.modes(modes)
     return State(
-        target=config.target.connector,
+        target=name,
         modes=now,
         standing=await ledger.standing(),
         queues=await ledger.queues(modes),
-        calls_today=await ledger.calls_on(
-            config.target.connector, datetime.now(UTC).date().isoformat()
-        ),
+        calls_today=await ledger.calls_on(name, today),
+        readings_today=await ledger.calls_on(of_readings(name), today),
         per_day=config.limits.per_day,
     )
 
@@ -206,7 +211,8 @@ async def shadow_report(
     """
     plans = await ledger.plans(MOST)
     shown, why = Shown(), None
-    source = config.source()
+    allowance = Allowance(ledger, config.target.connector, config.limits, Clock())
+    source = allowance.counted(config.source, asked=True)()
     if source is None:
         why = "this connector does not read; here are the plans alone"
     else:

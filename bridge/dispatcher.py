@@ -177,17 +177,19 @@ class Dispatcher:
         return changed
 
     async def _look_around(self, connector: Connector, now: float) -> None:
-        """See what is new: arrivals, decisions, the calls of a new day."""
-        if now - self._heard >= NEWS_EVERY:
+        """See what is new: arrivals, decisions, calls made to read the target."""
+        news = now - self._heard >= NEWS_EVERY
+        if news:
             self._heard = now
             if await self._ledger.decided() != self._decided:
                 self._ledger.old_arrived = True
             elif not self._ledger.alone:
                 self.line.look_back()
                 await self._look(connector, all_of_it=False)
-        day = self.gate.needs_count(self._clock.utc())
+        day = self.gate.needs_count(self._clock.utc(), again=news)
         if day is not None:
             self.gate.count(day, await self._ledger.calls_on(self._terms.name, day))
+            self._metrics.set("target_calls_today", self.gate.spent)
         if self._ledger.old_arrived and await self._hear():
             event(log, logging.INFO, "modes have changed")
             self._reset()

@@ -37,10 +37,15 @@ class Gate:
         """Calls made today, as far as this process knows."""
         return self._spent
 
-    def needs_count(self, utc: datetime) -> str | None:
-        """Return the day whose calls must be read from the ledger first, None if none must be."""
+    def needs_count(self, utc: datetime, *, again: bool = False) -> str | None:
+        """Return the day whose calls must be read from the ledger first, None if none must be.
+
+        Args:
+            utc: now.
+            again: whether others may have made calls since: readings count, too.
+        """
         day = day_of(utc)
-        return None if self._terms.per_day is None or day == self._day else day
+        return None if self._terms.per_day is None or (day == self._day and not again) else day
 
     def count(self, day: str, calls: int) -> None:
         """Take the calls of a day from the ledger."""

@@ -154,6 +154,13 @@ class Ledger(ReadableLedger):
                 await budgets.spend(connection, spent)
 
     @unbroken
+    async def spend(self, *spent: Spent) -> None:
+        """Write down calls made to a target that brought no transaction: readings."""
+        async with self._writing() as connection:
+            for each in spent:
+                await budgets.spend(connection, each)
+
+    @unbroken
     async def plan(self, plans: Sequence[Planned]) -> None:
         """Keep what would be sent for entries in shadow."""
         async with self._writing() as connection:

@@ -30,7 +30,7 @@ TABLE = (
     _Row(Counter, "deliveries", "Deliveries to the target, by what came of them.", "outcome"),
     _Row(Histogram, "delivery_seconds", "How long one delivery took."),
     _Row(Counter, "target_calls", "Calls made to the target."),
-    _Row(Gauge, "target_calls_today", "Of these, on this day (UTC), as its budget counts."),
+    _Row(Gauge, "target_calls_today", "Calls on this day (UTC), readings included, as budgeted."),
     _Row(Gauge, "breaker_open", "1 while the target is left alone because it fails."),
     _Row(Gauge, "dispatching", "1 while this bridge is the one that delivers."),
     _Row(Counter, "broker_connections", "Connections made to the broker."),

@@ -30,7 +30,15 @@ class Note:
     text: str
 
 
+@dataclass
+class Calls:
+    """How many requests were made, kept or not."""
+
+    sent: int = 0
+
+
 _notes: ContextVar[list[Note] | None] = ContextVar("notes", default=None)
+_calls: ContextVar[Calls | None] = ContextVar("calls", default=None)
 
 
 @contextmanager
@@ -44,8 +52,22 @@ def recording() -> Iterator[list[Note]]:
         _notes.reset(token)
 
 
+@contextmanager
+def counting() -> Iterator[Calls]:
+    """Count the requests that are made inside; the innermost one counts."""
+    calls = Calls()
+    token = _calls.set(calls)
+    try:
+        yield calls
+    finally:
+        _calls.reset(token)
+
+
 def sent(head: str, body: str = "") -> None:
     """Say what is about to be sent: a request line or statement, and its body."""
+    calls = _calls.get()
+    if calls is not None:
+        calls.sent += 1
     _note("sent", head, body)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from bridge.allowance import Allowance
 from bridge.config import Config
 from bridge.ledger import Ledger
 from bridge.reconciliation.findings import Finding, Reconciled, close, latest
@@ -30,7 +31,8 @@ async def _reconcile(ledger: Ledger, config: Config, options: argparse.Namespace
     if options.latest:
         now = await latest(ledger)
         return 0, _shown(now)
-    target = target_of(config)
+    allowance = Allowance(ledger, config.target.connector, config.limits, Clock())
+    target = target_of(config, allowance.counted(config.source, asked=True))
     if not {"booked", "stock"} & target.can.reads:
         return 1, {"error": f"{target.name} does not say what is booked, nor what is in stock"}
     now = await reconcile(ledger, target, config.reconciliation, Clock())
