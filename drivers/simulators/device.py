@@ -1,6 +1,7 @@
 """What all simulated devices have: a cable, an ear, and faults that can be switched on."""
 
 import asyncio
+import contextlib
 from decimal import Decimal
 from typing import Self
 
@@ -35,6 +36,8 @@ class Device:
         """Whether it takes everything and says nothing, as with a broken wire."""
         self.heard = b""
         """What the host has said, the last `MAX_HEARD` bytes."""
+        self._turns = 0
+        self._turn_taken = asyncio.Event()
         self._ear: asyncio.Task[None] | None = None
 
     @property
@@ -61,6 +64,26 @@ class Device:
             self.heard = (self.heard + data)[-MAX_HEARD:]
             if reply := self.answer(data):
                 await self.say(reply)
+            self._turns += 1
+            self._turn_taken.set()
+
+    async def spoken_to(self, times: int, within: float) -> bool:
+        """Wait until the host has spoken `times` times more and has had its answers.
+
+        Args:
+            times: 1 and more.
+            within: seconds to wait at most.
+
+        Returns:
+            Whether it has.
+        """
+        wanted = self._turns + times
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._turns < wanted:
+                    self._turn_taken.clear()
+                    await self._turn_taken.wait()
+        return self._turns >= wanted
 
     def answer(self, data: bytes) -> bytes:
         """Return what the device says to `data`, which may be cut anywhere."""

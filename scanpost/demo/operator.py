@@ -15,6 +15,7 @@ from scanpost.demo.feed import Feed, Heard
 from scanpost.demo.goods import DOCUMENTS, GOODS, label
 
 _PATIENCE = 3.0  # seconds without a signal before the operator looks at the screen
+_EMPTY_WITHIN = 3.0  # seconds; it is asked ten times a second
 _OUTAGE = 60.0  # seconds a dead gateway may take to come back
 
 
@@ -110,7 +111,8 @@ class Operator:
             yield
         finally:
             self.scale.load = Decimal("0.000")
-            await asyncio.sleep(0.3)  # three polls: the scale must be seen empty
+            # It must be seen empty; where the gateway is gone, it will be when that is back.
+            await self.scale.spoken_to(3, _EMPTY_WITHIN)
 
     async def _show(self, document: str) -> None:
         """Scan a document until a signal of any kind answers."""

@@ -152,8 +152,9 @@ class Player:
         if self._compare(f"{act.grams} g", [act.expect], heard) and act.books:
             self.played.groups.append(act.books)
         self._scale.load = Decimal("0.000")
-        # Three polls of the scale: it must be seen empty before the next load counts.
-        await asyncio.sleep(0.35)
+        # The scale must be seen empty before the next load counts: when it is asked for the third
+        # time, the answer to the second has been taken.
+        await self._scale.spoken_to(3, PATIENCE)
 
     async def _suffer(self, act: Trouble) -> None:
         match act.what:

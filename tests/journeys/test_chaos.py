@@ -1,6 +1,7 @@
 """Whatever is killed whenever: every OK is in the books once."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -33,3 +34,4 @@ async def test_every_ok_is_in_the_books_once_however_often_a_daemon_is_killed(se
         wanted |= {"clock stepped"} if outcome.clock else set()
         assert {what for what in wanted if not outcome.faults[what]} == set()
         assert any("frozen" in what for what in outcome.faults)
+    shutil.rmtree(folder)

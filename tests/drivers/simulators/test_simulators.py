@@ -13,6 +13,7 @@ from drivers.kit.readings import Scan, Weight
 from drivers.kit.streams import open_stream
 from drivers.simulators.cable import Cable, Pty, TcpPort
 from drivers.simulators.lines import ScannerSimulator
+from drivers.simulators.mt_sics import MtSicsSimulator
 from drivers.simulators.toledo_8217 import Toledo8217Simulator
 from drivers.simulators.wedge import WedgeSimulator
 from tests.drivers.agreement import NEEDED
@@ -143,3 +144,14 @@ async def test_the_command_knows_the_drivers() -> None:
         _, complaints = await process.communicate()
     assert process.returncode == 2
     assert b"mt_sics" in complaints
+
+
+async def test_a_device_tells_when_the_host_has_had_its_answers() -> None:
+    async with MtSicsSimulator() as scale, await open_stream(scale.url) as stream:
+        assert not await scale.spoken_to(1, within=0.01)
+        asked = asyncio.create_task(scale.spoken_to(2, within=CEILING))
+        for _ in range(2):
+            assert not asked.done()
+            await stream.write(b"S\r\n")
+            assert await asyncio.wait_for(stream.read(), CEILING)
+        assert await asked
