@@ -11,7 +11,7 @@ When = Literal["before", "after"]
 
 @dataclass
 class Fault:
-    """What befalls one request; nothing, if `when` is None: it is only waited for."""
+    """What befalls one request; if `when` is None its answer is lost with the server."""
 
     pattern: re.Pattern[str]
     when: When | None
@@ -67,7 +67,10 @@ class Line:
         return fault.struck
 
     def watch(self, pattern: str) -> asyncio.Event:
-        """Return what is set when the next request that matches has been passed on to Tryton."""
+        """Return what is set when the next request that matches has been passed on to Tryton.
+
+        That is for who kills it then. No answer comes back, even from one that was faster.
+        """
         fault = Fault(re.compile(pattern), None)
         self._faults.append(fault)
         return fault.struck
@@ -107,7 +110,7 @@ class Line:
             answer = await up_reader.read(-1)
         finally:
             up_writer.close()
-        if fault is not None and fault.when == "after":
+        if fault is not None:
             await self._strike(fault)
             return
         writer.write(answer)

@@ -32,7 +32,7 @@ import itertools
 import logging
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,6 +73,10 @@ def transaction(seq: int, event: Event) -> Transaction:
     return made.model_copy(update={"clock": clock})
 
 
+async def _at_once() -> None:
+    """Of a fake nothing stays under way: what it is asked it does in one go."""
+
+
 @dataclass
 class Stage:
     """A target made ready for one test."""
@@ -84,6 +88,8 @@ class Stage:
     """What the target has on hand, or whatever it adds up, by a name of the test's choice."""
     vendor: Vendor | None = None
     """The fake, where there is one: what it counts as a problem fails the test."""
+    settled: Callable[[], Awaitable[None]] = _at_once
+    """Waits until the target has done what it was asked, as `settle` seconds are to do."""
 
 
 @dataclass
@@ -302,6 +308,7 @@ class ConnectorSuite(ABC):
                 outcome = await impatient.deliver(value, again=False)
                 assert isinstance(outcome, Unknown | TryLater), outcome
             vendor.faults.next = []
+            await stage.settled()
             assert isinstance(await connector.deliver(value, again=True), Posted)
             assert stage.effects() == {self.effect_of(value): 1}
 
@@ -452,6 +459,7 @@ class _Day:
         finally:
             task.cancel()
             await asyncio.wait([task])
+            await self._stage.settled()
 
     async def _decided(self) -> int:
         ack = (await self._ledger.word("dock-1", EPOCH)).ack

@@ -81,6 +81,7 @@ class TestOfLambdaErp(ConnectorSuite):
                 lambda: postings(self.server, self.company),
                 lambda: on_hand(self.server, self.company),
                 relay,
+                relay.settled,
             )
 
     def event(self, kind: str, rng: random.Random) -> Event:

@@ -70,7 +70,8 @@ class TestOfTryton(ConnectorSuite):
     @contextlib.asynccontextmanager
     async def serving(self, folder: Path, faults: Faults) -> AsyncIterator[Stage]:
         async with Relay(self.tryton.server.url, faults).serving() as relay:
-            yield Stage(self.config(relay.url, folder), self._effects, self._moved, relay)
+            config = self.config(relay.url, folder)
+            yield Stage(config, self._effects, self._moved, relay, relay.settled)
 
     def _effects(self) -> Mapping[str, int]:
         found = {
@@ -157,6 +158,7 @@ class TestOfTryton(ConnectorSuite):
                 outcome = await impatient.deliver(value, again=False)
                 assert isinstance(outcome, Unknown | TryLater), outcome
             vendor.faults.next = []
+            await stage.settled()
             assert isinstance(await connector.deliver(value, again=True), Posted)
             assert stage.effects() == {self.effect_of(value): 1}
 
