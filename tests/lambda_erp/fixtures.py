@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lambda_erp.server import Built, LambdaUnavailable, Server, build
+from tests.erp import Unavailable
+from tests.lambda_erp.server import Built, Server, build
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +14,7 @@ def lambda_built() -> Built:
     """The built lambda-erp: made once for a machine, within about a minute."""
     try:
         return build()
-    except LambdaUnavailable as error:
+    except Unavailable as error:
         if os.environ.get("SCANPOST_REQUIRE_LAMBDA") == "1":
             pytest.fail(str(error))
         pytest.skip(str(error))

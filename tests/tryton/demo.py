@@ -10,8 +10,9 @@ from pathlib import Path
 
 from scanpost.demo.__main__ import main as demo
 from scanpost.demo.goods import DOCUMENTS
+from tests.erp import tell
 from tests.tryton.office import Office
-from tests.tryton.server import DATABASE, Server, build, target, tell
+from tests.tryton.server import DATABASE, Server, build, target
 
 PLENTY = 100_000
 """Of each product in an order: more than a day of scanning."""

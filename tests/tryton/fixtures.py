@@ -6,16 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 
+from tests.erp import Say, Unavailable, tell
 from tests.tryton.office import Tryton
-from tests.tryton.server import (
-    Built,
-    Say,
-    Server,
-    TrytonUnavailable,
-    build,
-    build_with_module,
-    tell,
-)
+from tests.tryton.server import Built, Server, build, build_with_module
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +29,7 @@ def _built(request: pytest.FixtureRequest, make: Callable[[Say], Built]) -> Buil
     try:
         with shown:
             return make(tell)
-    except TrytonUnavailable as error:
+    except Unavailable as error:
         if os.environ.get("SCANPOST_REQUIRE_TRYTON") == "1":
             pytest.fail(str(error))
         pytest.skip(str(error))
