@@ -17,8 +17,9 @@ from runtime import dialling
 from runtime.dialling import dial
 from runtime.mqtt import Broker, BrokerLost, SessionTakenOver, connect
 from tests.mosquitto import Mosquitto
+from tests.stopwatch import Stopwatch
 
-CEILING = 20.0
+CEILING = 60.0
 
 
 @contextlib.contextmanager
@@ -57,8 +58,7 @@ async def mute() -> AsyncIterator[int]:
 
 
 async def given_up(url: str) -> float:
-    """Begin to connect, give up a moment later, and return how long that took."""
-    loop = asyncio.get_running_loop()
+    """Begin to connect, give up a moment later, and return the seconds that this had to wait."""
 
     async def enter() -> None:
         async with connect(Broker(url=url), client_id="x"):
@@ -67,11 +67,11 @@ async def given_up(url: str) -> float:
     task = asyncio.create_task(enter())
     done, _ = await asyncio.wait([task], timeout=0.3)
     assert not done, "it should still be trying"
-    began = loop.time()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    return loop.time() - began
+    with Stopwatch() as stopwatch:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    return stopwatch.waited
 
 
 async def test_a_host_that_drops_packets_is_given_up_at_once() -> None:
@@ -127,7 +127,7 @@ async def test_a_name_that_nobody_has_is_said() -> None:
 async def test_a_dead_address_does_not_hide_a_live_one(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialling, "_ONE_WITHIN", 0.2)
+    monkeypatch.setattr(dialling, "_ONE_WITHIN", 2.0)
     with deaf() as port:
         both = [(socket.AF_INET, ("127.0.0.1", each)) for each in (port, 1, mosquitto.port)]
         monkeypatch.setattr(dialling, "_found", lambda *_: both)
@@ -217,25 +217,25 @@ async def test_who_is_thrown_out_for_one_of_its_name_is_told_so() -> None:
 async def test_a_connection_that_is_dead_without_a_word_is_given_up_in_time(
     mosquitto: Mosquitto,
 ) -> None:
-    loop = asyncio.get_running_loop()
     broker = Broker(url=mosquitto.url).model_copy(update={"keepalive": 1})
     async with connect(broker, client_id="x") as connection:
         mosquitto.freeze()
-        began = loop.time()
-        with pytest.raises(BrokerLost):
+        with Stopwatch() as stopwatch, pytest.raises(BrokerLost):
             async with asyncio.timeout(CEILING):
                 await connection.receive()
-        lasted = loop.time() - began
         mosquitto.thaw()
     # Twice the keepalive, and paho looks once a second.
-    assert lasted < 2 * broker.keepalive + 3
+    assert stopwatch.waited < 2 * broker.keepalive + 3
 
 
 async def test_a_goodbye_that_does_not_get_out_is_short(mosquitto: Mosquitto) -> None:
-    loop = asyncio.get_running_loop()
-    async with connect(Broker(url=mosquitto.url), client_id="x") as connection:
+    async with contextlib.AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(
+            connect(Broker(url=mosquitto.url), client_id="x")
+        )
         mosquitto.freeze()
         for _ in range(200):  # 12 MB: more than any socket buffer takes
             connection.publish("t", b"x" * 60_000)
-        began = loop.time()
-    assert loop.time() - began < 1.5
+        with Stopwatch() as stopwatch:
+            await stack.aclose()
+    assert stopwatch.waited < 1.5
