@@ -107,10 +107,8 @@ async def test_a_dead_letter_is_found_understood_put_right_and_booked(
         )
         assert (code, answer) == (0, {"amended and retried": 1, "numbers": [2]})
 
-        async def second_is_booked() -> bool:
-            return name(2) in target.booked
-
-        await run.until(second_is_booked)
+        await run.until_posted(3)
+        assert name(2) in target.booked
         assert (await anna.asks("discard", "--why", "everything"))[0] == 1
         assert (await anna.asks("discard", "3", "--why", "a test"))[0] == 0
         assert (await anna.asks("retry"))[0] == 1  # there is none left
