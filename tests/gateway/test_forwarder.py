@@ -587,9 +587,9 @@ async def test_the_status_says_whether_it_is_there(tmp_path: Path, broker: Broke
             assert await person.hears() == b'{"online":true}'
             await until(lambda: line.connection is not None)
             assert line.connection is not None
-            plug = line.connection._client.plug
-            assert plug is not None
-            plug.sock.shutdown(socket.SHUT_RDWR)
+            plug = line.connection._client._client.socket()
+            assert isinstance(plug, socket.socket)
+            plug.shutdown(socket.SHUT_RDWR)
             assert await person.hears() == b"{}"
             assert await person.hears() == b'{"online":true}'
         assert await person.hears() == b"{}"  # the goodbye of one who leaves on purpose
