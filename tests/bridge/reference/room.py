@@ -64,12 +64,15 @@ class Room:
 
     @contextlib.asynccontextmanager
     async def running(self, url: str, name: str = "1") -> AsyncIterator[None]:
-        """Keep and serve."""
+        """Keep and serve; once it does, whoever asks is heard."""
         broker = Broker(url=url)
         client_id = f"bridge-north-{name}-ref"
         self.server = Server(self.copy, self.booked, broker, client_id=client_id, metrics=Metrics())
         tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self.server.run())]
         try:
+            async with asyncio.timeout(LONG):
+                while not self.server.connected:
+                    await asyncio.sleep(0.01)
             yield
         finally:
             for task in tasks:

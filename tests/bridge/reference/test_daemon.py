@@ -16,7 +16,7 @@ from bridge.errors import ConfigError
 from contract.envelope import Ack
 from contract.reference import DocumentRecord
 from contract.topics import Topics
-from runtime.mqtt import Broker, connect
+from runtime.mqtt import Broker, Connection, connect
 from tests.bridge.reference.room import LONG, dock
 from tests.bridge.reference.test_keeper import receipt
 from tests.bridge.streams import name, sealed, transaction
@@ -54,18 +54,25 @@ async def daemon(config: Path) -> AsyncIterator[None]:
 
 
 async def rejected(url: str, gateway: str, sent: str) -> Ack:
-    """Send an envelope, and return the word on it once all of it is decided."""
+    """Send an envelope until a bridge hears it; return the word once all of it is decided."""
     topics = Topics("north", gateway)
     async with (
         asyncio.timeout(LONG),
         connect(Broker(url=url), client_id=f"{gateway}-tx") as connection,
     ):
         await connection.subscribe(topics.ack)
-        connection.publish(topics.tx, sent)
-        async for message in connection.messages:
-            ack = Ack.model_validate_json(message.payload)
-            if ack.posted >= 1:
-                return ack
+        while True:
+            connection.publish(topics.tx, sent)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    return await decided(connection)
+
+
+async def decided(connection: Connection) -> Ack:
+    async for message in connection.messages:
+        ack = Ack.model_validate_json(message.payload)
+        if ack.posted >= 1:
+            return ack
     raise AssertionError("the connection ended")
 
 
