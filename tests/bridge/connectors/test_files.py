@@ -38,8 +38,16 @@ def config_of(folder: Path, **more: Any) -> Config:
 
 def texts(folder: Path) -> list[str]:
     """What is in every file, and in what is not finished yet."""
-    paths = sorted(folder.glob("scanpost-*")) + sorted((folder / ".scanpost").glob("*.part"))
-    return [path.read_bytes().decode() for path in paths]
+    while True:
+        paths = _paths(folder)
+        with contextlib.suppress(FileNotFoundError):
+            found = [path.read_bytes().decode() for path in paths]
+            if _paths(folder) == paths:
+                return found  # else one was finished meanwhile, by a thread of its own
+
+
+def _paths(folder: Path) -> list[Path]:
+    return sorted(folder.glob("scanpost-*")) + sorted((folder / ".scanpost").glob("*.part"))
 
 
 class TestOfJsonLines(ConnectorSuite):
@@ -287,7 +295,7 @@ async def test_a_file_is_finished_when_its_time_has_come_though_nothing_more_is_
 ) -> None:
     async with connect(config_of(tmp_path, close_after=1)) as connector:
         await connector.deliver(transaction(1), again=False)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not list(tmp_path.glob("scanpost-*")):
                 await asyncio.sleep(0.05)  # the folder is all there is to look at
         assert not list((tmp_path / ".scanpost").glob("*.part"))
