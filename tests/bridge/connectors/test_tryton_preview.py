@@ -10,14 +10,18 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from bridge import config as bridge_config
 from bridge.connector import Call
 from bridge.connectors.tryton import Config, calls
+from bridge.mapping.trial import trial
 from bridge.outcome import Posted
+from bridge.terms import UNTRANSLATED
 from bridge.wire import recording
 from contract.transactions import Transaction
 from contract.values import Item
 from tests.bridge.connectors.test_tryton_document import config
 from tests.bridge.connectors.test_tryton_modes import KINDS, case_of
+from tests.house.examples import CONFIG
 from tests.tryton.delivering import Stock, deliver, lay_in
 from tests.tryton.office import Tryton
 from tests.tryton.scans import (
@@ -105,7 +109,7 @@ async def test_what_is_shown_is_what_is_sent(stocked: Tryton, kind: str) -> None
     for each in case.before:
         assert isinstance(await deliver(stocked, each), Posted)
 
-    shown, sent, given = await both(stocked, case.scanned, time_zone="Europe/Berlin")
+    shown, sent, given = await both(stocked, case.scanned, time_zone="UTC")
 
     assert held_against(shown, sent, given.endpoint) == []
 
@@ -166,6 +170,16 @@ async def test_what_is_sent_otherwise_than_shown_is_found(stocked: Tryton) -> No
 
 
 # Without a Tryton
+
+
+def test_whoever_tries_a_scan_with_the_example_sees_the_calls() -> None:
+    given = bridge_config.load(CONFIG / "bridge-tryton.toml")
+    scanned = transfer("A", "B", line(WIDGET, "2"))
+
+    tried = trial(given, UNTRANSLATED, scanned)
+
+    assert list(tried.calls) == calls(scanned, given.target)
+    assert writes(tried.calls)
 
 
 def writes(shown: Sequence[Call]) -> list[str]:
