@@ -396,7 +396,7 @@ class Sftp:
             "folder": "/in",
             "known_hosts": self.home / "known_hosts",
             "password_file": self.home / "password",
-            "timeout": 10,
+            "timeout": 60,
         }
         return config_of(folder, sftp=sftp | more)
 
