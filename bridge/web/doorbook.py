@@ -101,7 +101,7 @@ class Doorbook:
                     "log in refused",
                     "somebody",
                     more=hour.more,
-                    minutes=max(1, round((now - hour.began) / 60.0)),
+                    within=f"{max(1, round((now - hour.began) / 60.0))} min",
                     as_=_told(hour.names),
                     from_=_told(hour.addresses),
                 )

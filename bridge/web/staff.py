@@ -99,7 +99,9 @@ class Staff:
             event(log, logging.WARNING, "users changed", users=len(users))
 
     def _refuse(self, why: str) -> None:
-        """Say that a version is refused, once for each."""
+        """Say that a version is refused, once for each; the command tells of every mistake."""
+        why, *more = why.splitlines()
+        why += f" (and {len(more)} more)" if more else ""
         if why == self._failure:
             return
         self._failure = why
@@ -114,6 +116,7 @@ class Staff:
             str(role): ", ".join(
                 sorted(user.name for user in self._users.values() if user.role == role)
             )
+            or "nobody"
             for role in ROLES
         }
         try:

@@ -50,6 +50,7 @@ PAGES = {
     "reconciliation": "/reconciliation",
     "test a scan": "/test-scan?try=1&type=receipt&sku=BOLT-8&quantity=3",
     "audit": "/audit?verify=1",
+    "log-ins": "/audit?show=log-ins",
     "unreadable": "/unreadable",
     "unreadable message": "/unreadable/1",
     "not found": "/entries/999",

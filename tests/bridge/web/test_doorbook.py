@@ -154,7 +154,7 @@ async def test_the_next_hour_begins_with_rows_of_their_own_again() -> None:
     seconds.now += HOUR_S
     await book.refused(VERA, at("192.0.2.8"))
     sum_of_them, first = (deed.detail for deed in trail.deeds[MOST_REFUSED:])
-    assert sum_of_them == {"more": 3, "minutes": 60, "as": "vera 3", "from": "192.0.2.7 3"}
+    assert sum_of_them == {"more": 3, "within": "60 min", "as": "vera 3", "from": "192.0.2.7 3"}
     assert first == {"as": "vera", "from": "192.0.2.8"}
 
 

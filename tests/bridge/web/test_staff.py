@@ -123,7 +123,7 @@ async def test_who_is_taken_out_while_the_password_is_tried_does_not_come_in(
 
 BROKEN = {
     "no toml": ("[[user", "Expected"),
-    "no role": ('[[user]]\nname = "ben"\n', "user.3.role: Field required"),
+    "no role": ('[[user]]\nname = "ben"\n', "user.3.role: Field required (and 1 more)"),
     "twice": (
         '[[user]]\nname = "VERA"\nrole = "admin"\npassword = "{0}"\n',
         "a name stands there twice",
@@ -224,7 +224,7 @@ async def test_who_is_out_is_out_even_where_the_ledger_cannot_note_it(tmp_path: 
     fails[0] = False
     for _ in range(2):
         await staff.write_down()
-    assert held == [{"admin": "", "operator": "", "viewer": "vera"}]
+    assert held == [{"admin": "nobody", "operator": "nobody", "viewer": "vera"}]
 
 
 async def test_many_looks_at_once_are_one_change(admin: Site) -> None:
