@@ -18,7 +18,7 @@ from bridge.terms import Terms
 from bridge.wire import sent
 from contract.transactions import Transaction
 from contract.values import Clock as Stamp
-from tests.bridge.running import running
+from tests.bridge.running import Running, running
 from tests.bridge.streams import CLOCK, envelope, receipt, run_of, transaction
 from tests.bridge.targets import ScriptedTarget
 from tests.bridge.turned import NOON, Turned
@@ -169,6 +169,12 @@ async def test_a_daily_budget_survives_a_restart(ledger: Ledger) -> None:
     assert target.seqs == [1, 2, 3]
 
 
+def left_alone_s(run: Running, clock: Turned) -> float:
+    """How much longer nothing is sent, in seconds."""
+    now = clock.monotonic()
+    return run.dispatcher.gate.opens_at(now, clock.utc()) - now
+
+
 async def test_a_target_that_fails_is_left_alone_and_probed_with_one(ledger: Ledger) -> None:
     down = True
 
@@ -189,10 +195,12 @@ async def test_a_target_that_fails_is_left_alone_and_probed_with_one(ledger: Led
         await run.until(is_open)
         before = len(target.calls)
         assert before >= 4, "the first failure of one entry alone is none of the target"
+        assert left_alone_s(run, clock) > 100.0
         clock.pass_by(200.0)
         await run.until(is_probed)
         await run.until(is_open)
         assert len(target.calls) == before + 1
+        assert left_alone_s(run, clock) > 200.0
         down = False
         clock.pass_by(300.0)  # twice as long, but for the ceiling
         await run.until_posted(4)
@@ -216,6 +224,7 @@ async def test_a_login_that_no_longer_holds_opens_the_breaker_at_once(ledger: Le
     async with running(ledger, target, Terms(break_s=3_000.0), clock) as run:
         await ledger.apply(run_of(1, 1))
         await run.until(is_told)
+        assert left_alone_s(run, clock) > 2_900.0
         clock.pass_by(3_000.0)
         await run.until_posted(1)
         assert run.dispatcher.gate.trouble(0.0) is None
