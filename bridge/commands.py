@@ -204,6 +204,11 @@ async def _rollback(
     )
 
 
+async def _note(ledger: Ledger, config: Config, options: argparse.Namespace) -> tuple[int, Answer]:
+    scope = _scope(options)
+    return 0, _switched(await desk.note_only(ledger, config, scope, options.who, options.why))
+
+
 def _switched(done: desk.Switched) -> dict[str, Any]:
     """Return what stands where after a change of mode."""
     others = {key: mode for key, mode in _rules(done.modes).items() if key != str(done.scope)}
@@ -211,6 +216,7 @@ def _switched(done: desk.Switched) -> dict[str, Any]:
         "set": f"{done.scope}: {done.to}",
         "other modes": others,
         "will be sent": done.will_be_sent,
+        "will be closed": done.will_be_closed,
         "remains queued": done.remains,
         "of these perhaps booked": done.unclear,
         "in line": [_line(queue) for queue in done.queues],
@@ -403,6 +409,7 @@ _COMMANDS: Mapping[
         _close_gap,
     ),
     "go-live": ("send from now on", (_places, _queued, _by), _go_live),
+    "note": ("it needs no posting there: close it, and what comes", (_places, _by), _note),
     "rollback": ("send nothing from now on; it stays in line", (_places, _to, _by), _rollback),
     "shadow-report": ("what would be sent, held against the ERP", (_report,), _shadow_report),
     "audit": ("the trail of decisions", (_trail,), _audit),

@@ -94,7 +94,7 @@ class Rule(_Table):
 
 
 class ModeTable(_Table):
-    """The `[modes]` table: off, shadow or live."""
+    """The `[modes]` table: off, shadow, live or noted."""
 
     default: Mode = "live"
     rule: tuple[Rule, ...] = ()

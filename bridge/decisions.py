@@ -20,6 +20,7 @@ from bridge.audit import Deed, record
 from bridge.inspection import MAX_TEXT, inspect_again, storable
 from bridge.intake import find_stream, known_to, record_of
 from bridge.modes import Mode, Modes, Scope
+from bridge.noted import NOTED
 from bridge.posting import amendments, turns_text
 from bridge.schema import amendment, entry, mode, parked, stream
 from bridge.turns import keys_of
@@ -211,9 +212,12 @@ async def discard(connection: AsyncConnection, which: Which, by: By) -> list[int
 async def replay(connection: AsyncConnection, which: Which, by: By) -> list[int]:
     """Let posted entries be looked up in the ERP again, and booked where they are missing.
 
-    For an ERP that was restored from a backup. What is still there is found by its id.
+    For an ERP that was restored from a backup. What is still there is found by its id. What needed
+    no posting is left out, unless it is named: it was never there.
     """
-    rows = (await connection.execute(_chosen(which, entry.c.state == "posted"))).mappings().all()
+    wanted = true() if which.named else ~NOTED
+    chosen = _chosen(which, entry.c.state == "posted", wanted)
+    rows = (await connection.execute(chosen)).mappings().all()
     numbers = [row["number"] for row in rows]
     if not numbers:
         return []

@@ -70,6 +70,11 @@ class Switched:
         return held(self.queues)
 
     @property
+    def will_be_closed(self) -> int:
+        """Entries in line that need no posting now."""
+        return sum(queue.entries - _stays(queue) for queue in self.queues if queue.mode == "noted")
+
+    @property
     def unclear(self) -> int:
         """Of what remains: how many the ERP may have already."""
         return sum(queue.unclear for queue in self.queues if queue.mode != "live")
@@ -77,7 +82,13 @@ class Switched:
 
 def held(queues: Sequence[Queue]) -> int:
     """Return how many entries stand in line and are not sent."""
-    return sum(queue.entries for queue in queues if queue.mode != "live")
+    return sum(_stays(queue) for queue in queues if queue.mode != "live")
+
+
+def _stays(queue: Queue) -> int:
+    """Return how many of what is not sent are not closed either, see `bridge.noted`."""
+    closes = queue.mode == "noted" and queue.type != "reversal"
+    return queue.unclear if closes else queue.entries
 
 
 async def state(ledger: Ledger, config: Config) -> State:
@@ -178,11 +189,16 @@ async def roll_back(
     return await _switch(ledger, config, Switched(scope, to, Modes()), who, why)
 
 
+async def note_only(ledger: Ledger, config: Config, scope: Scope, who: str, why: str) -> Switched:
+    """Say that this needs no posting: what is in line, and what comes, is closed as such."""
+    return await _switch(ledger, config, Switched(scope, "noted", Modes()), who, why)
+
+
 async def _discard_queued(ledger: Ledger, waits: Sequence[Queue], who: str, why: str) -> int:
     """Discard what waits and is not live, as long as there is any; return how many."""
     done = 0
     for queue in waits:
-        if queue.mode == "live":
+        if queue.mode in {"live", "noted"}:
             continue
         which = Which(gateway=queue.gateway, station=queue.station, type=queue.type, in_line=True)
         while numbers := await ledger.discard(which, who, why):

@@ -108,6 +108,7 @@ class Dispatcher:
         self._looked = 0.0
         self._heard = self._clock.monotonic()
         self._unplanned = True  # whether there may be entries in shadow without a plan
+        self._unclosed = True  # whether there may be entries that need no posting
 
     async def run(self) -> NoReturn:
         """Deliver until cancelled."""
@@ -159,13 +160,15 @@ class Dispatcher:
         while True:
             now = self._clock.monotonic()
             await self._look_around(connector, now)
+            if self._unclosed:
+                await self._close_noted()
             self._tables = self._terms.translation()
             opens = self.gate.opens_at(now, self._clock.utc())
             self._metrics.set("breaker_open", self.gate.breaker.state(now) == "open")
             batch = await self.line.choose(connector, self._tables, now) if opens <= now else []
             if batch:
                 await self._round(connector, batch)
-            elif not await self._plan():
+            elif not (self._unclosed or await self._plan()):
                 await self._wait(opens)
 
     async def _hear(self) -> bool:
@@ -173,7 +176,7 @@ class Dispatcher:
         self._decided, modes = await self._ledger.modes(self._terms.modes)
         changed = modes != self.modes
         self.modes = modes
-        self._unplanned = True
+        self._unplanned = self._unclosed = True
         return changed
 
     async def _look_around(self, connector: Connector, now: float) -> None:
@@ -201,7 +204,10 @@ class Dispatcher:
 
     async def _look(self, connector: Connector, *, all_of_it: bool) -> None:
         """Let what is undecided, live and not yet in line stand in line."""
-        self._unplanned |= self._ledger.arrived.is_set()
+        # What another bridge takes in is no event here.
+        news = self._ledger.arrived.is_set() or not self._ledger.alone
+        self._unplanned |= news
+        self._unclosed |= news and self.modes.says("noted")
         self._ledger.arrived.clear()
         self._ledger.old_arrived &= not all_of_it
         await self.line.fill(connector, self.modes, all_of_it=all_of_it)
@@ -226,6 +232,7 @@ class Dispatcher:
             return
         for number in set(batch) - {attempt.number for attempt in attempts}:
             self._forget(number)
+            self._unclosed = True  # it may undo what needs no posting
         if not attempts:
             return
         prepared = [await self._prepare(attempt) for attempt in attempts]
@@ -344,6 +351,19 @@ class Dispatcher:
         self._retries.pop(number, None)
         if self.stuck.pop(number, None) is not None:
             self._metrics.set("stuck_entries", len(self.stuck))
+
+    async def _close_noted(self) -> None:
+        """Close what needs no posting, and say so to its gateways."""
+        try:
+            closed = await self._ledger.close_noted(self.modes, self._claim, self._decided)
+        except DecisionsChanged:
+            self._ledger.old_arrived = True
+            return
+        self._unclosed = closed.more
+        if closed.entries:
+            self._metrics.count("noted_entries", closed.entries)
+        for gateway, epoch in closed.streams:
+            self._progress(gateway, epoch)
 
     async def _plan(self) -> bool:
         """Plan some entries in shadow; False where there are none left to plan."""

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge import (
     attempts,
@@ -22,6 +23,7 @@ from bridge import (
     clocks,
     decisions,
     gaps,
+    noted,
     poison,
     posting,
     shadow,
@@ -43,7 +45,8 @@ from bridge.errors import (
 from bridge.gaps import Closed
 from bridge.lease import Claim
 from bridge.migrations import check, migrate
-from bridge.modes import Mode, Scope
+from bridge.modes import Mode, Modes, Scope
+from bridge.noted import Closed as Closing
 from bridge.posting import Attempt, Result
 from bridge.readable import ReadableLedger
 from bridge.shadow import Planned
@@ -123,7 +126,8 @@ class Ledger(ReadableLedger):
     ) -> list[Attempt]:
         """Write down that deliveries are about to be made, and return them in the order asked for.
 
-        Left out: entries that are decided by now, and a reversal of what is still to be booked.
+        Left out: entries that are decided by now, and a reversal of what is still to be booked, or
+        needs no posting.
 
         Args:
             numbers: of entries.
@@ -135,11 +139,17 @@ class Ledger(ReadableLedger):
             DecisionsChanged: a person has decided something since; nothing was begun.
         """
         async with self._writing() as connection:
-            if claim is not None and not await claim.held(connection):
-                raise LeaseLost(f"another bridge delivers to {claim.target} now")
-            if decided is not None and await audit.newest(connection) != decided:
-                raise DecisionsChanged("a person has decided something")
+            await _still(connection, claim, decided)
             return await posting.begin(connection, numbers, self._clock.utc())
+
+    @unbroken
+    async def close_noted(
+        self, modes: Modes, claim: Claim | None = None, decided: int | None = None
+    ) -> Closing:
+        """Close entries that need no posting, a page of them; `claim`, `decided` as for `begin`."""
+        async with self._writing() as connection:
+            await _still(connection, claim, decided)
+            return await noted.close(connection, modes, self._clock.utc())
 
     @unbroken
     async def settle(self, *results: Result, spent: Spent | None = None) -> None:
@@ -282,6 +292,14 @@ class Ledger(ReadableLedger):
     def _look_again(self) -> None:
         self.old_arrived = True
         self.arrived.set()
+
+
+async def _still(connection: AsyncConnection, claim: Claim | None, decided: int | None) -> None:
+    """Raise where the caller is not the one who delivers, or a person has decided something."""
+    if claim is not None and not await claim.held(connection):
+        raise LeaseLost(f"another bridge delivers to {claim.target} now")
+    if decided is not None and await audit.newest(connection) != decided:
+        raise DecisionsChanged("a person has decided something")
 
 
 def _which(which: Which | int) -> Which:

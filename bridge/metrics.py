@@ -28,6 +28,7 @@ TABLE = (
     _Row(Counter, "messages_poisoned", "Messages that can never be read."),
     _Row(Counter, "acks_published", "Acks the broker has confirmed."),
     _Row(Counter, "deliveries", "Deliveries to the target, by what came of them.", "outcome"),
+    _Row(Counter, "noted_entries", "Entries closed because they need no posting there."),
     _Row(Histogram, "delivery_seconds", "How long one delivery took."),
     _Row(Counter, "target_calls", "Calls made to the target."),
     _Row(Gauge, "target_calls_today", "Calls on this day (UTC), readings included, as budgeted."),

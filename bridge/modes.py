@@ -1,8 +1,9 @@
-"""Off, shadow or live: for the whole target, a gateway, a station, a type of transaction. Pure.
+"""Off, shadow, live or noted: for the whole target, a gateway, a station, a type. Pure.
 
 `off`: entries stay in line. `shadow`: they stay in line too, and what would be sent is planned and
-kept. `live`: they are sent. The rule that names most decides; what was set at run time stands above
-what the configuration says of the same thing.
+kept. `live`: they are sent. `noted`: they need no posting there, and are closed as such, see
+`bridge.noted`. The rule that names most decides; what was set at run time stands above what the
+configuration says of the same thing.
 
 >>> modes = Modes("live", {Scope(station="bench-1"): "shadow", Scope(type="count"): "off"})
 >>> modes.of("dock", "bench-1", "pick"), modes.of("dock", "bench-2", "pick")
@@ -17,7 +18,7 @@ from sqlalchemy import ColumnElement, and_, case, literal, true
 
 from bridge.schema import entry, stream
 
-Mode = Literal["off", "shadow", "live"]
+Mode = Literal["off", "shadow", "live", "noted"]
 ANY = "*"
 
 
@@ -67,6 +68,10 @@ class Modes:
             if scope.holds(gateway, station, type):
                 return mode
         return self.default
+
+    def says(self, mode: Mode) -> bool:
+        """Return whether anything is in that mode."""
+        return mode in {self.default, *self.rules.values()}
 
     def where(self, mode: Mode) -> ColumnElement[bool]:
         """Return the same as a condition on `entry` joined with `stream`."""

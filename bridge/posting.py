@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge import attempts
 from bridge.amendment import Changes, amend
 from bridge.inspection import MAX_TEXT, storable
+from bridge.noted import NOTED
 from bridge.outcome import Outcome, Posted, Refused, TryLater, Unknown
 from bridge.schema import amendment, entry
 from bridge.schema import attempt as attempt_table
@@ -79,7 +80,8 @@ async def begin(
 ) -> list[Attempt]:
     """Write down that deliveries are about to be made, and return them in the order asked for.
 
-    Left out: entries that are decided by now, and a reversal of what is still to be booked.
+    Left out: entries that are decided by now, and a reversal of what is still to be booked, or
+    needs no posting.
     """
     rows = await connection.execute(_OPEN, {"numbers": list(numbers)})
     found: dict[int, Any] = {}
@@ -162,7 +164,7 @@ async def amendments(
 
 
 async def _not_booked_yet(connection: AsyncConnection, begun: Sequence[Attempt]) -> set[int]:
-    """Return the reversals whose originals wait in line, held back by a mode."""
+    """Return the reversals whose originals wait in line, held back by a mode, or are only noted."""
     named = {
         str(attempt.transaction.event.reverses): attempt.number
         for attempt in begun
@@ -172,7 +174,7 @@ async def _not_booked_yet(connection: AsyncConnection, begun: Sequence[Attempt])
         return set()
     query = select(entry.c.id).where(
         entry.c.id.in_(named),
-        entry.c.decided_at.is_(None),
+        or_(entry.c.decided_at.is_(None), NOTED),
         entry.c.number.not_in([attempt.number for attempt in begun]),
     )
     return {named[name] for name in await connection.scalars(query)}

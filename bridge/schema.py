@@ -98,7 +98,9 @@ entry = Table(
 `number` orders the ledger. `id` is the transaction's, empty where the row is not a valid one.
 `turns`: JSON list of the keys it keeps its turn for, see `bridge.turns`. `state`: `sending` means
 that the ERP may have it. `text`: why it is dead, or why the last attempt did not end it.
-`next_try`: for people to read; the dispatcher counts monotonic seconds of its own.
+`next_try`: for people to read; the dispatcher counts monotonic seconds of its own. `document`: of
+what is posted, as the ERP calls it, an empty text where it has no name for it; none at all where no
+posting was needed, see `bridge.noted`.
 """
 
 parked = Table(

@@ -15,9 +15,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.noted import NOTED
 from bridge.schema import entry, stream
 
-State = Literal["in line", "unclear", "posted", "dead", "discarded"]
+State = Literal["in line", "unclear", "posted", "noted", "dead", "discarded"]
 
 WINDOW = 10_000
 """Numbers looked through by one statement: some 10 ms, 40 ms where bodies are read."""
@@ -34,7 +35,8 @@ _STATES: dict[State, ColumnElement[bool]] = {
     # The first condition of each is that of a partial index, as small as what it is about.
     "in line": and_(entry.c.decided_at.is_(None), entry.c.state == "received"),
     "unclear": and_(entry.c.decided_at.is_(None), entry.c.state == "sending"),
-    "posted": entry.c.state == "posted",
+    "posted": and_(entry.c.state == "posted", ~NOTED),
+    "noted": NOTED,
     "dead": and_(entry.c.code.is_not(None), entry.c.code != "discarded"),
     "discarded": and_(entry.c.code.is_not(None), entry.c.code == "discarded"),
 }
@@ -88,7 +90,7 @@ class Wanted:
     def indexed(self) -> bool:
         """Whether an index finds it, however many entries there are."""
         named = self.id is not None or self.number is not None
-        return named or self.state not in {None, "posted"}
+        return named or self.state not in {None, "posted", "noted"}
 
 
 @dataclass(frozen=True, slots=True)

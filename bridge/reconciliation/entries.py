@@ -128,9 +128,16 @@ def _entry(row: Any, window: Window) -> Known:
 
 
 def _is_shown(row: Any, can: Capabilities) -> bool:
+    if _is_noted(row):
+        return False
     if can.shows is not None:
         return row.type in can.shows
     return bool(row.document) and row.type != "reversal"
+
+
+def _is_noted(row: Any) -> bool:
+    """Whether it needed no posting, see `bridge.noted`: the ERP never heard of it."""
+    return row.state == "posted" and row.document is None
 
 
 def amount(event: Mapping[str, Any]) -> tuple[Decimal | None, str]:
@@ -186,6 +193,8 @@ async def _moves(connection: AsyncConnection, rows: Sequence[Any], says: Moves) 
     originals = await _originals(connection, sorted(undoing))
     found: list[Move] = []
     for row, each in zip(rows, sent, strict=True):
+        if _is_noted(row):
+            continue
         if isinstance(each.event, Reversal):
             original = originals.get(str(each.event.reverses))
             touched, unclear = ({}, set()) if original is None else _effect(original, says)

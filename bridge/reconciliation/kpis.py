@@ -12,6 +12,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ledger import Ledger
+from bridge.noted import NOTED
 from bridge.schema import amendment, entry, finding, reconciliation, uptime
 
 SAMPLE = 2_000
@@ -222,7 +223,7 @@ async def _times(connection: AsyncConnection, since: datetime, until: datetime) 
     nth = max(1, math.ceil(count / SAMPLE))
     rows = await connection.execute(
         select(entry.c.received_at, entry.c.decided_at, entry.c.body)
-        .where(posted, entry.c.number % nth == 0)
+        .where(posted, ~NOTED, entry.c.number % nth == 0)
         .limit(2 * SAMPLE)
     )
     processing: list[float] = []

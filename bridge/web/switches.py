@@ -1,9 +1,9 @@
-"""Modes: off, shadow or live, for everything or for a gateway, a station, a type."""
+"""Modes: off, shadow, live or noted, for everything or for a gateway, a station, a type."""
 
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from bridge import desk
-from bridge.modes import ANY, Scope
+from bridge.modes import ANY, Mode, Scope
 from bridge.web.visit import Answer, House, Moved, Shown, Unfit, Visit
 
 
@@ -61,6 +61,10 @@ async def switch(house: House, visit: Visit) -> Answer:
             visit.user,
             visit.said("why"),
         )
+    elif to == "noted":
+        done = await desk.note_only(
+            house.ledger, house.config, scope, visit.user, visit.said("why")
+        )
     else:
         done = await desk.roll_back(
             house.ledger,
@@ -81,6 +85,8 @@ def _told(done: desk.Switched) -> str:
     ]
     if done.unclear:
         parts.append(f"of these the ERP may have {done.unclear} already")
+    if done.will_be_closed:
+        parts.append(f"{done.will_be_closed} in line are closed: they need no posting")
     if done.discarded:
         parts.append(f"{done.discarded} discarded")
     return "; ".join(parts)
@@ -94,5 +100,5 @@ def _scope(parts: dict[str, str]) -> Scope:
 
 
 def _is_mode(text: str) -> None:
-    if text not in {"live", "shadow", "off"}:
-        raise Unfit("a mode is live, shadow or off")
+    if text not in get_args(Mode):
+        raise Unfit("a mode is live, shadow, off or noted")
