@@ -1,28 +1,32 @@
 """What reads an ERP is counted among the calls it allows on a day, and leaves room for bookings."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bridge import daemon, registry
 from bridge.allowance import EVERY, Allowance, of_readings
 from bridge.budgets import Spent
 from bridge.conditions import Limits
+from bridge.config import load
 from bridge.connector import Capabilities, Source
-from bridge.errors import SourceFailed
-from bridge.ledger import Ledger, open_ledger
+from bridge.errors import BridgeError, SourceFailed
+from bridge.ledger import Ledger, open_ledger, visit_ledger
 from bridge.reconciliation.config import ReconciliationTable
 from bridge.reconciliation.rounds import Target, reconcile
 from bridge.terms import Terms
 from bridge.wire import sent
 from contract.reference import ItemRecord
 from tests.bridge.reconciliation.erp import Erp
-from tests.bridge.running import running
+from tests.bridge.running import LONG, running
 from tests.bridge.streams import run_of
 from tests.bridge.targets import ScriptedTarget
 from tests.bridge.turned import NOON, Turned
+from tests.mosquitto import Mosquitto
 
 TODAY = NOON.date().isoformat()
 
@@ -173,3 +177,91 @@ async def test_a_reading_brings_bookings_to_a_halt_where_it_used_up_the_day(
         clock.pass_by(3_600)
         await run.until_posted(2)
     assert target.seqs == [1, 2]
+
+
+READABLE = """
+import contextlib
+from typing import Literal
+from pydantic import BaseModel
+from bridge.connector import Capabilities
+from bridge.wire import sent
+from contract.reference import ItemRecord
+
+class Config(BaseModel):
+    connector: Literal["pagedbooks"]
+
+CAPABILITIES = Capabilities("real", "key", frozenset(), reads=frozenset({"items"}))
+
+class Books:
+    async def items(self):
+        sent("GET /items")
+        yield ItemRecord(sku="BOLT-8")
+
+@contextlib.asynccontextmanager
+async def read(config):
+    yield Books()
+
+@contextlib.asynccontextmanager
+async def connect(config):
+    yield None
+
+def document(transaction, config): ...
+"""
+SITE = """
+site = "north"
+ledger = "{folder}/ledger.db"
+[broker]
+url = "{broker}"
+[target]
+connector = "pagedbooks"
+[limits]
+per_day = 100
+[reference]
+source = "target"
+[web]
+enabled = false
+"""
+
+
+@pytest.fixture
+def pagedbooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A connector of another package, installed as pip would."""
+    site = tmp_path / "site"
+    info = site / "pagedbooks-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "pagedbooks.py").write_text(READABLE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pagedbooks\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\npagedbooks = pagedbooks\n")
+    monkeypatch.syspath_prepend(site)
+    registry._brought.cache_clear()
+    yield
+    registry._brought.cache_clear()
+
+
+async def test_the_bridge_counts_what_it_reads_for_its_stations(
+    tmp_path: Path, mosquitto: Mosquitto, pagedbooks: None
+) -> None:
+    file = tmp_path / "bridge.toml"
+    file.write_text(SITE.format(folder=tmp_path, broker=mosquitto.url))
+    config = load(file)
+    task = asyncio.create_task(daemon.run(config))
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    try:
+        async with asyncio.timeout(LONG):
+            read = 0
+            while not read:
+                await asyncio.wait([task], timeout=0.05)
+                assert not task.done()
+                with contextlib.suppress(BridgeError):  # it is being made
+                    async with visit_ledger(config.ledger.full_url) as ledger:
+                        read = await ledger.calls_on(of_readings("pagedbooks"), day)
+                        read += await ledger.calls_on(of_readings("pagedbooks"), _next(day))
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert read == 1
+
+
+def _next(day: str) -> str:
+    """The day after, should midnight pass meanwhile."""
+    return (datetime.fromisoformat(day) + timedelta(days=1)).date().isoformat()

@@ -159,6 +159,16 @@ async def test_a_reversal_goes_the_way_of_what_it_reverses(ledger: Ledger) -> No
     assert target.seqs == [3, 4]
 
 
+async def test_a_reversal_of_what_was_never_sent_is_not_sent_before_it_is_closed(
+    ledger: Ledger,
+) -> None:
+    await ledger.apply(run_of(1, 1))
+    await ledger.close_noted(NOTED.modes)
+    await ledger.apply(envelope(2, [transaction(2, Reversal(reverses=name(1)))]))
+    assert await ledger.begin([2]) == []
+    assert (await ledger.close_noted(NOTED.modes)).entries == 1
+
+
 async def test_one_is_looked_up_and_booked_by_name_and_none_by_sort(ledger: Ledger) -> None:
     """After a restore all of a station are replayed: what needed no posting was never there."""
     target = ScriptedTarget()
