@@ -16,6 +16,7 @@ from scanpost.demo.goods import DOCUMENTS, GOODS, label
 
 _PATIENCE = 3.0  # seconds without a signal before the operator looks at the screen
 _EMPTY_WITHIN = 3.0  # seconds; it is asked ten times a second
+_LOOKS = 1.0  # seconds at the screen of a gateway that is back, for what it says of a scan
 _OUTAGE = 60.0  # seconds a dead gateway may take to come back
 
 
@@ -131,5 +132,5 @@ class Operator:
         heard = await self.feed.wait_for(about, since, _PATIENCE)
         if heard is None and not self.feed.open:
             await self.feed.wait_open(_OUTAGE)
-            heard = await self.feed.wait_for(about, since, 1.0)
+            heard = await self.feed.wait_for(about, since, _LOOKS)
         return heard

@@ -46,6 +46,8 @@ async def stack(tmp_path: Path, far: FarSide) -> AsyncIterator[Stack]:
     with (
         patch("scanpost.demo.stack.broker", broker),
         patch("scanpost.demo.stack.NetworkCable", lambda port: Cable(far, port)),
+        # The gateway is always there: no answer is a slow one, and who scans again books twice.
+        patch("scanpost.demo.operator._PATIENCE", 90.0),
     ):
         async with running(tmp_path) as parts:
             assert await parts.feed.wait_open(90)
