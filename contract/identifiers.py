@@ -158,7 +158,8 @@ def identify(
     if len(data) > MAX_DATA:
         return replace(_unknown(text, f"it is longer than {MAX_DATA} bytes"), symbology=symbology)
     found = _identify(_trimmed(text), symbology, rules, today.year if today else REFERENCE_YEAR)
-    return replace(found, text=text, symbology=symbology)
+    same = found.text == text and found.symbology == symbology
+    return found if same else replace(found, text=text, symbology=symbology)
 
 
 def _trimmed(text: str) -> str:

@@ -55,32 +55,84 @@ OnConnected = Callable[[Connection], Coroutine[None, None, None]]
 class _Line:
     """What is under way over one connection. Times in seconds of the monotonic clock."""
 
-    def __init__(self, connection: Connection, upto: int, now: float, stall: Backoff) -> None:
+    def __init__(
+        self, connection: Connection, upto: int, clock: Clock, stall: Backoff, reach: float
+    ) -> None:
         self.connection = connection
         self.sent = upto
         """Every row to here was published."""
         self.upto = upto
         """The watermark when it was looked at last."""
-        self.progress = now
+        self.progress = clock.monotonic()
         """When the watermark moved last, or there was nothing it could pass."""
-        self.stall = stall
+        self.reach = reach
+        """Seconds that the bridge may be silent before it is sent the same again."""
+        self.words_behind = 0
+        """Words of the bridge that the listener has yet to take."""
         self.under_way = 0
         """Envelopes the broker has not acknowledged."""
         self.most = max(1, min(_ENVELOPES, connection.window))
-        self.late: asyncio.TimerHandle | None = None
-        """Wakes the sender when the bridge has been silent for too long."""
+        self._clock = clock
+        self._shortest = reach
+        self._longer = stall
+        self._late: asyncio.TimerHandle | None = None
 
-    def move_on(self, upto: int, now: float) -> None:
-        """Take note that the bridge has spoken, or that there is nothing it could speak of."""
+    def look(self, upto: int, late: Callable[[], None]) -> bool:
+        """See how far the bridge is; False if it was silent for too long: then send again.
+
+        Args:
+            upto: the watermark.
+            late: called when it is time to look again, if the bridge owes a word.
+        """
+        now = self._clock.monotonic()
+        in_time = True
+        if upto != self.upto or self.sent <= upto:
+            self._move_on(upto, now)
+        elif now - self.progress > self.reach:
+            in_time = False
+            self.sent = upto
+            self.progress = now
+            self.reach = self._shortest + self._longer.next()
+            self.rest()
+        self.watch(late)
+        return in_time
+
+    def _move_on(self, upto: int, now: float) -> None:
         self.upto = upto
         self.sent = max(self.sent, upto)
         self.progress = now
+        if self.sent == upto and self.reach != self._shortest:
+            # Not before: a bridge that is slow would get what it has again and again, and become
+            # slower by it.
+            self._longer.reset()
+            self.reach = self._shortest
+            self.rest()
+
+    def send(self, last: int, late: Callable[[], None]) -> None:
+        """Take note that every row to `last` was published."""
+        if self.sent == self.upto:
+            self.progress = self._clock.monotonic()
+        self.sent = last
+        self.watch(late)
+
+    def watch(self, late: Callable[[], None]) -> None:
+        """Have `late` called when the bridge may have been silent for too long.
+
+        One timer for many rows: it is not taken back when the bridge speaks in time.
+        """
+        if self._late is None and self.sent > self.upto:
+            wait = max(0.0, self.progress + self.reach - self._clock.monotonic())
+            self._late = asyncio.get_running_loop().call_later(wait, self._over, late)
+
+    def _over(self, late: Callable[[], None]) -> None:
+        self._late = None
+        late()
 
     def rest(self) -> None:
         """Wake nobody for being late."""
-        if self.late is not None:
-            self.late.cancel()
-            self.late = None
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class Forwarder:
@@ -121,7 +173,7 @@ class Forwarder:
         self._said_at = 0.0
         self._again: tuple[int, int] | None = None
         self._line: _Line | None = None
-        self._reach = stall
+        self._tx, self._ack = topics.tx, topics.ack
         self.changed: Callable[[], None] = lambda: None
         """Called when something to display has changed."""
         self.overhear: Callable[[Message], None] = lambda _: None
@@ -192,7 +244,10 @@ class Forwarder:
             will=Will(self._topics.status, will),
         ) as connection:
             self.manners.connected()
-            await connection.subscribe(self._topics.ack)
+            line = self._new_line(connection)
+            # At QoS 0: each word says all that the ones before it said, and a lost one is asked for
+            # by sending again. A PUBACK for each would cost as much as reading the word.
+            await connection.subscribe(self._ack, qos=0)
             with contextlib.suppress(BrokerRefused):
                 # What another one of our name says there gives it away.
                 await connection.subscribe(self._topics.status)
@@ -204,21 +259,24 @@ class Forwarder:
             event(log, logging.INFO, "broker connected", protocol=connection.protocol)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(connection), name="listen to the bridge")
+                    tasks.create_task(self._listen(line), name="listen to the bridge")
                     tasks.create_task(self._keep(), name="keep the watermark")
                     tasks.create_task(serve(connection), name="report state")
-                    tasks.create_task(self._send(connection), name="send rows")
+                    tasks.create_task(self._send(line), name="send rows")
             finally:
                 with contextlib.suppress(BrokerLost, PublishRefused, TimeoutError):
                     # A clean goodbye: the will is not spoken for who leaves on purpose.
                     async with asyncio.timeout(_GOODBYE_WITHIN):
                         await connection.publish(self._topics.status, will, retain=True)
 
-    async def _send(self, connection: Connection) -> None:
-        now = self._clock.monotonic()
+    def _new_line(self, connection: Connection) -> _Line:
         stall = Backoff(self._stall, self._stall_ceiling)
-        self._line = line = _Line(connection, self._outbox.standing.upto, now, stall)
-        self._reach = self._stall
+        line = _Line(connection, self._outbox.standing.upto, self._clock, stall, self._stall)
+        connection.hear_with(partial(self._hear_at_once, line))
+        return line
+
+    async def _send(self, line: _Line) -> None:
+        self._line = line
         try:
             while True:
                 await self._send_what_there_is(line)
@@ -247,33 +305,9 @@ class Forwarder:
     def _look_at_the_watermark(self, line: _Line) -> None:
         """See how far the bridge is, and go back to there if it is silent for too long."""
         upto = self._outbox.standing.upto
-        now = self._clock.monotonic()
-        if upto != line.upto or line.sent <= upto:
-            line.move_on(upto, now)
-            if line.sent <= upto:
-                # Not before: a bridge that is slow would get what it has again and again, and
-                # become slower by it.
-                line.stall.reset()
-                self._reach = self._stall
-            line.rest()
-        elif now - line.progress > self._reach:
+        if not line.look(upto, self._outbox.changed.set):
             self.resends += 1
             event(log, logging.WARNING, "no word from the bridge: sending again", upto=upto)
-            line.sent = upto
-            line.progress = now
-            self._reach = self._stall + line.stall.next()
-            line.rest()
-        if line.late is None and line.sent > upto:
-            self._watch(line)
-
-    def _watch(self, line: _Line) -> None:
-        """Look again when the bridge has been silent for too long."""
-        loop = asyncio.get_running_loop()
-        line.late = loop.call_later(self._reach, self._wake, line)
-
-    def _wake(self, line: _Line) -> None:
-        line.late = None
-        self._outbox.changed.set()
 
     def send_at_once(self, rows: Sequence[Row]) -> bool:
         """Publish rows that were stored just now, if nothing stands before them.
@@ -297,12 +331,8 @@ class Forwarder:
             or line.connection.lost
         ):
             return False
-        if line.sent == line.upto:
-            line.progress = self._clock.monotonic()
         self._publish(line, rows)
-        line.sent = rows[-1].seq
-        if line.late is None:
-            self._watch(line)
+        line.send(rows[-1].seq, self._outbox.changed.set)
         return True
 
     async def _send_some(self, line: _Line, limit: int) -> None:
@@ -312,7 +342,7 @@ class Forwarder:
             raise RuntimeError(f"the outbox has a gap after seq {sent}")
         if line.sent == sent:
             self._publish(line, rows)
-            line.sent = rows[-1].seq
+            line.send(rows[-1].seq, self._outbox.changed.set)
 
     async def _send_booked(self, line: _Line, first: int, last: int) -> None:
         """Send one envelope of what a person asked for; live rows come between them."""
@@ -345,24 +375,21 @@ class Forwarder:
             [row.digest for row in rows],
         )
         line.under_way += 1
-        future = line.connection.publish(self._topics.tx, envelope)
-        future.add_done_callback(partial(self._acknowledged, line, rows[-1].seq))
+        told = partial(self._acknowledged, line, rows[-1].seq)
+        line.connection.send(self._tx, envelope.encode(), told)
 
-    def _acknowledged(self, line: _Line, last: int, done: asyncio.Future[bool]) -> None:
+    def _acknowledged(self, line: _Line, last: int, anybody: bool, error: Exception | None) -> None:
         if line.under_way == line.most:
             self._outbox.changed.set()
         line.under_way -= 1
-        if done.cancelled():
-            return
         before = (self.refusal, self.bridge_absent)
-        error = done.exception()
         if isinstance(error, PublishRefused):
-            self.refusal = f"publishing to {self._topics.tx}: {error}"
+            self.refusal = f"publishing to {self._tx}: {error}"
             event(log, logging.ERROR, "the broker refuses transactions", why=str(error))
         elif error is None:
             self.at_broker = max(self.at_broker, last)
             self.refusal = None
-            self.bridge_absent = not done.result()
+            self.bridge_absent = not anybody
         if before != (self.refusal, self.bridge_absent):
             self.changed()
 
@@ -372,36 +399,71 @@ class Forwarder:
         await changed.wait()
         changed.clear()
 
-    async def _listen(self, connection: Connection) -> None:
-        async for message in connection.messages:
-            if message.topic == self._topics.ack:
+    def _hear_at_once(self, line: _Line, message: Message) -> bool:
+        """Take the bridge's word while it is read, if that needs no look at the disk.
+
+        Returns:
+            Whether it is taken; else the listener takes it.
+        """
+        if message.topic != self._ack:
+            return False
+        # In their order: a word that is read later may take back what an earlier one said.
+        ack = None if line.words_behind else self._word(message)
+        agrees = None if ack is None else self._outbox.agrees_from_memory(ack)
+        if ack is None or agrees is None:
+            line.words_behind += 1
+            return False
+        self._take_word(ack, agrees)
+        return True
+
+    async def _listen(self, line: _Line) -> None:
+        async for message in line.connection.messages:
+            if message.topic == self._ack:
                 await self._hear(message)
+                line.words_behind -= 1
             elif message.topic == self._topics.status:
                 self.manners.overhear(message.payload)
             else:
                 self.overhear(message)
 
     async def _hear(self, message: Message) -> None:
+        ack = self._word(message)
+        if ack is not None:
+            self._take_word(ack, await self._outbox.agrees(ack))
+
+    def _word(self, message: Message) -> Ack | None:
+        """Return what the bridge says of this stream; None where there is nothing to it."""
         self.manners.share(message.about.get("fleet"))
         if len(message.payload) > MAX_ENVELOPE:
             self._complain("unreadable word on the ack topic", "too long")
-            return
+            return None
         try:
             ack = Ack.model_validate_json(message.payload)
         except ValidationError as error:
             self._complain("unreadable word on the ack topic", str(error.errors()[0]["msg"]))
-            return
-        standing = self._outbox.standing
-        if ack.epoch != standing.epoch:
-            return  # retained word about an earlier outbox file
-        if ack.reach > standing.last:
+            return None
+        # Another epoch: a retained word about an earlier outbox file.
+        return ack if ack.epoch == self._outbox.standing.epoch else None
+
+    def _take_word(self, ack: Ack, agrees: bool) -> None:
+        if ack.reach > self._outbox.standing.last:
             self._complain("the bridge has rows that this store never had", f"upto {ack.upto}")
-        if not await self._outbox.agrees(ack):
+        if not agrees:
             self._complain("the bridge has another row", f"seq {ack.upto}")
             ack = Ack(epoch=ack.epoch, upto=0, conflict=ack.upto)
         if self._outbox.confirm(ack):
             self.bridge_absent = False
+            self._go_on()
             self.changed()
+
+    def _go_on(self) -> None:
+        """Do what the bridge's word is a reason for: mostly nothing is left to send."""
+        line, standing = self._line, self._outbox.standing
+        if line is not None and standing.conflict is None and line.sent == standing.last:
+            self._look_at_the_watermark(line)
+            if line.sent == standing.last:
+                return
+        self._outbox.changed.set()
 
     def _complain(self, what: str, why: str) -> None:
         """Log once what may come again and again."""

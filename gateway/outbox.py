@@ -80,6 +80,8 @@ class _Put:
     writes: Sequence[Write]
     sessions: Sequence[tuple[str, str]]
     done: asyncio.Future[list[Row]]
+    late_at: float
+    """Loop time at which its caller is told that the disk does not answer."""
     rows: list[Row] = field(default_factory=list)
 
     def fail(self, error: Exception) -> None:
@@ -165,6 +167,8 @@ class Outbox:
         self._failed: _Failed | None = None
         self._open = False
         """Whether `write` runs."""
+        self._limit: asyncio.TimerHandle | None = None
+        """Fires when a put may be late."""
         self._ending: StoreFailed | None = None
         self._sessions: dict[str, str] = {}
         """As they are on disk; empty where a station has none."""
@@ -177,7 +181,7 @@ class Outbox:
         self.writing_since: float | None = None
         """Loop time at which the statement that runs was given to the disk."""
         self.changed = asyncio.Event()
-        """Set when a row was stored or the watermark moved; the forwarder waits for it."""
+        """Set when a row was stored that nobody sent at once; the forwarder waits for it."""
         self.sent_at_once: Callable[[Sequence[Row]], bool] = lambda _: False
         """Called with rows as soon as they are stored; True if nobody need be woken for them."""
 
@@ -219,14 +223,32 @@ class Outbox:
         if not writes and not sessions:
             return []
         loop = asyncio.get_running_loop()
-        put = _Put(writes, sessions, loop.create_future())
+        put = _Put(writes, sessions, loop.create_future(), loop.time() + self._settings.within)
         self._pending.append(put)
         self._begin()
-        limit = loop.call_later(self._settings.within, self._withdraw, put)
-        try:
-            return await put.done
-        finally:
-            limit.cancel()
+        if not put.done.done() and (self._limit is None or self._limit.when() > put.late_at):
+            self._look_again_at(put.late_at)
+        return await put.done
+
+    def _look_again_at(self, when: float) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit = asyncio.get_running_loop().call_at(when, self._look_for_late)
+
+    def _look_for_late(self) -> None:
+        """Withdraw what is late. One timer for all puts: it is not taken back with each of them."""
+        self._limit = None
+        loop = asyncio.get_running_loop()
+        under_way = self._group.puts if self._group is not None else ()
+        puts = [put for put in (*under_way, *self._pending) if not put.done.done()]
+        # A timer may fire early by the resolution of the clock.
+        due = loop.time() + 0.001
+        for put in puts:
+            if put.late_at <= due:
+                self._withdraw(put)
+        rest = [put.late_at for put in puts if put.late_at > due]
+        if rest:
+            self._look_again_at(min(rest))
 
     def _withdraw(self, put: _Put) -> None:
         """Give up on a disk that does not answer: what it has begun is taken back later."""
@@ -527,12 +549,20 @@ class Outbox:
             StoreDamaged: the row is not what was stored, or is missing.
             StoreFailed: the file cannot be read.
         """
+        agrees = self.agrees_from_memory(ack)
+        if agrees is None:
+            [row] = await self.after(ack.upto - 1, 1, 1)
+            agrees = row.digest == ack.digest
+        return agrees
+
+    def agrees_from_memory(self, ack: Ack) -> bool | None:
+        """Say the same without a look at the disk; None where that would be needed."""
         now = self._standing
         ours = ack.epoch == now.epoch and now.upto < ack.upto <= now.last
         if ack.digest is None or not ours:
             return True
-        [row] = await self.after(ack.upto - 1, 1, 1)
-        return row.digest == ack.digest
+        found = self._from_memory(ack.upto - 1, 1)
+        return None if found is None else found[0].digest == ack.digest
 
     def confirm(self, ack: Ack) -> bool:
         """Take the bridge's word, and say whether it said anything new.
@@ -551,19 +581,12 @@ class Outbox:
             then = replace(now, conflict=ack.conflict or now.conflict)
         else:
             self._heard = ack.rejected
-            then = replace(
-                now,
-                upto=max(now.upto, ack.upto),
-                posted=max(now.posted, ack.posted),
-                conflict=ack.conflict,
-            )
+            upto, posted = max(now.upto, ack.upto), max(now.posted, ack.posted)
+            then = Standing(now.epoch, now.last, upto, posted, ack.conflict)
         self._standing = then
         if ack.conflict is not None:
             self._supersede(f"row {ack.conflict} came to the bridge with two contents")
-        if then == now:
-            return False
-        self.changed.set()
-        return True
+        return then != now
 
     def _supersede(self, why: str) -> None:
         now = self._standing
@@ -627,6 +650,8 @@ class Outbox:
 
     async def close(self) -> None:
         """Write the bridge's last word down, if the disk takes it."""
+        if self._limit is not None:
+            self._limit.cancel()
         if self._written != self._standing and not self._ending:
             with contextlib.suppress(StoreFull, StoreFailed):
                 await self._write_word(self._standing)

@@ -31,7 +31,11 @@ class OnLabel:
     @property
     def fits(self) -> bool:
         """Whether lot and serial are of a length that can be booked."""
-        return all(text is None or 1 <= len(text) <= MAX_NAME for text in (self.lot, self.serial))
+        return _fits(self.lot) and _fits(self.serial)
+
+
+def _fits(text: str | None) -> bool:
+    return text is None or 1 <= len(text) <= MAX_NAME
 
 
 def on_label(found: Identifier) -> OnLabel:

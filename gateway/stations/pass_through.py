@@ -79,12 +79,13 @@ def wants_badge(state: State) -> bool:
 
 def _reading(identifier: Identifier) -> Reading:
     said = on_label(identifier)
+    fits = said.fits
     return Reading(
         text=identifier.text,
         identifier=identifier.kind,
         item=said.item,
-        lot=said.lot if said.fits else None,
-        serial=said.serial if said.fits else None,
+        lot=said.lot if fits else None,
+        serial=said.serial if fits else None,
         sscc=identifier.sscc if isinstance(identifier, Sscc) else said.sscc,
         quantity=_quantity(said.amount),
     )

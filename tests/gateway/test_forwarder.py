@@ -577,6 +577,33 @@ async def test_long_rows_leave_in_envelopes_of_bounded_size(tmp_path: Path, brok
         assert len(bridge.envelopes) < 20
 
 
+async def test_words_are_taken_in_their_order_though_the_first_needs_the_disk(
+    tmp_path: Path, broker: Broker
+) -> None:
+    path = tmp_path / "o.db"
+    async with open_outbox(path) as outbox:
+        writer = asyncio.create_task(outbox.write())
+        rows = await outbox.put([body(str(n)) for n in range(3)])
+        writer.cancel()
+        await asyncio.wait([writer])
+    async with office(broker) as bridge, forwarding(path, broker) as line:
+        epoch = line.outbox.standing.epoch
+        seen: list[tuple[int, int | None]] = []
+
+        def look() -> None:
+            seen.append((line.outbox.standing.upto, line.outbox.standing.conflict))
+
+        line.forwarder.changed = look
+        await until(lambda: line.connection is not None)
+        # The row is not in memory: this is another life of the outbox.
+        first = Ack(epoch=epoch, upto=2, digest=rows[1].digest, conflict=2)
+        assert line.outbox.agrees_from_memory(first) is None
+        for word in (first, Ack(epoch=epoch, upto=3)):
+            bridge.publish(TOPICS.ack, word.model_dump_json())
+        await until(lambda: {(2, 2), (3, None)} <= set(seen))
+        assert seen.index((2, 2)) < seen.index((3, None))
+
+
 # What is retained
 
 
@@ -587,9 +614,9 @@ async def test_the_status_says_whether_it_is_there(tmp_path: Path, broker: Broke
             assert await person.hears() == b'{"online":true}'
             await until(lambda: line.connection is not None)
             assert line.connection is not None
-            plug = line.connection._client._client.socket()
-            assert isinstance(plug, socket.socket)
-            plug.shutdown(socket.SHUT_RDWR)
+            plug = line.connection._client.plug
+            assert plug is not None
+            plug.sock.shutdown(socket.SHUT_RDWR)
             assert await person.hears() == b"{}"
             assert await person.hears() == b'{"online":true}'
         assert await person.hears() == b"{}"  # the goodbye of one who leaves on purpose

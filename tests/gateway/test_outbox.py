@@ -308,3 +308,17 @@ async def test_a_missing_row_is_not_skipped(tmp_path: Path) -> None:
         tamper(path, "DELETE FROM outbox WHERE seq <= 3")
         with pytest.raises(StoreDamaged, match="row 3 is missing"):
             await outbox.after(0, 1, 9_999)
+
+
+async def test_a_put_that_changes_nothing_does_not_take_the_bridges_word_for_written(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "o.db"
+    async with running(path) as outbox:
+        await outbox.put([body("a")], [("bench", "open")])
+        assert outbox.confirm(Ack(epoch=outbox.standing.epoch, upto=1))
+        assert await outbox.put([], [("bench", "open")]) == []
+        await outbox.keep(100)
+        with sqlite3.connect(path) as other:
+            assert other.execute("SELECT upto FROM stream").fetchall() == [(1,)]
+        other.close()

@@ -5,7 +5,7 @@ import json
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from contract.envelope import Ack, Rejected
 from gateway.errors import StoreFull
@@ -127,9 +127,10 @@ class OutboxHistory(History):
         assert not self.store.outbox.confirm(Ack(epoch=OTHER, upto=1))
         assert not self.store.outbox.confirm(Ack(epoch=self.epoch, upto=len(self.marks) + 1))
 
-    @precondition(lambda self: hasattr(self, "marks") and self.marks)
     @rule(share=st.floats(0, 1))
     def the_bridge_rejects(self, share: float) -> None:
+        if not self.marks:
+            return  # no precondition: whether a kill left rows is for the disk to say
         seq = 1 + int((len(self.marks) - 1) * share)
         ack = Ack(
             epoch=self.epoch,

@@ -16,7 +16,7 @@ import pytest
 from runtime import dialling
 from runtime.dialling import dial
 from runtime.mqtt import Broker, BrokerLost, SessionTakenOver, connect
-from tests.mosquitto import Mosquitto
+from tests.mosquitto import Mosquitto, free_port
 from tests.stopwatch import Stopwatch
 
 CEILING = 60.0
@@ -138,9 +138,9 @@ async def test_a_dead_address_does_not_hide_a_live_one(
 
 async def test_small_messages_do_not_wait_for_each_other(mosquitto: Mosquitto) -> None:
     async with connect(Broker(url=mosquitto.url), client_id="x") as connection:
-        sock = connection._client._client.socket()
-        assert isinstance(sock, socket.socket)
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        plug = connection._client.plug
+        assert plug is not None
+        assert plug.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def _certificate(folder: Path) -> Path:
@@ -187,6 +187,28 @@ async def test_a_handshake_that_fails_leaves_no_socket_behind(
         server.close()
     if trusted:
         assert (await heard.get())[:1] == b"\x10"  # CONNECT arrived, encrypted
+
+
+async def test_what_tls_has_decrypted_is_not_left_lying(tmp_path: Path) -> None:
+    """More comes out of one record than one read takes, and the loop sees nothing of the rest."""
+    own = _certificate(tmp_path)
+    port = free_port()
+    broker = Mosquitto(
+        tmp_path, extra=f"listener {port} 127.0.0.1\ncertfile {own}\nkeyfile {own}\n"
+    )
+    await broker.start()
+    where = Broker(url=f"mqtts://127.0.0.1:{port}", ca_file=own)
+    try:
+        async with asyncio.timeout(CEILING), connect(where, client_id="x") as connection:
+            await connection.subscribe("t")
+            sent = [bytes([number]) * size for number, size in enumerate([3, 300_000, 5] * 3)]
+            assert all(await asyncio.gather(*[connection.publish("t", each) for each in sent]))
+            found: list[bytes] = []
+            while len(found) < len(sent):
+                found += [message.payload for message in await connection.receive()]
+            assert found == sent
+    finally:
+        broker.kill()
 
 
 async def test_who_is_thrown_out_for_one_of_its_name_is_told_so() -> None:

@@ -17,7 +17,9 @@ async def test_what_a_full_socket_did_not_take_goes_out_in_order(mosquitto: Mosq
         mosquitto.freeze()
         # 12 MB: more than any socket buffer takes while the broker reads nothing.
         sent = [writer.publish("t", bytes([number]) * 60_000) for number in range(200)]
-        assert writer._client._client.want_write()
+        plug = writer._client.plug
+        assert plug is not None
+        assert plug.unsent
         mosquitto.thaw()
         async with asyncio.timeout(30):
             assert all(await asyncio.gather(*sent))
@@ -25,13 +27,15 @@ async def test_what_a_full_socket_did_not_take_goes_out_in_order(mosquitto: Mosq
             while len(found) < len(sent):
                 found += await reader.receive()
         assert [message.payload[0] for message in found] == list(range(200))
-        assert not writer._client._client.want_write()
+        assert not plug.unsent
 
 
 async def test_a_message_is_on_the_wire_before_the_loop_turns(mosquitto: Mosquitto) -> None:
     async with connect(Broker(url=mosquitto.url), client_id="writer") as writer:
         confirmed = writer.publish("t", "beep")
         assert not writer._client._client.want_write()
+        assert writer._client.plug is not None
+        assert not writer._client.plug.unsent
         async with asyncio.timeout(10):
             await confirmed
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runtime.mqtt import BrokerLost, Message, Will
+from runtime.mqtt import BrokerLost, Message, Told, Will
 from tests.worlds.loop import HERE, Loop
 
 KEEPALIVE = 30.0  # seconds until a silent line counts as dead: one and a half times the setting
@@ -87,6 +87,7 @@ class Connection:
         self._bell = asyncio.Event()
         self._confirmations: dict[int, asyncio.Future[bool]] = {}
         self._published = 0
+        self._hear: Callable[[Message], bool] = lambda _: False
 
     def publish(
         self,
@@ -115,6 +116,20 @@ class Connection:
             future.set_result(True)
         self.up.send(lambda: self._broker.take(self, number, topic, data, retain=retain))
         return future
+
+    def send(self, topic: str, payload: bytes, told: Told) -> None:
+        """Send, and call `told` with what the broker says."""
+
+        def done(future: asyncio.Future[bool]) -> None:
+            error = future.exception()
+            told(error is None and future.result(), error if isinstance(error, Exception) else None)
+
+        if not self.lost:
+            self.publish(topic, payload).add_done_callback(done)
+
+    def hear_with(self, hear: Callable[[Message], bool]) -> None:
+        """Have `hear` called with each message as it arrives."""
+        self._hear = hear
 
     def confirmed(self, number: int, anybody: bool) -> None:
         """Hear the broker's PUBACK."""
@@ -155,8 +170,9 @@ class Connection:
     def _arrive(self, message: Message) -> None:
         if self.lost:
             return
-        self._arrived.append(message)
-        self._bell.set()
+        if not self._hear(message):
+            self._arrived.append(message)
+            self._bell.set()
         if not self.manual:
             self.ack(message)
 
