@@ -122,8 +122,13 @@ class Door:
             return None
         self._tries.right(caller.address, name)
         event(log, logging.INFO, "login", who=user.name, address=caller.address)
-        await self._book.came(user, caller)
-        return self._sessions.begin(user)
+        token = self._sessions.begin(user)  # now, so that a change of the file finds it
+        try:
+            await self._book.came(user, caller)
+        except LedgerFailed:
+            self._sessions.end(token)
+            raise
+        return token
 
     async def session(self, request: web.Request, caller: Caller) -> Session | None:
         """Return the session of a request; None where nobody is logged in."""

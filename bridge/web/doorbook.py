@@ -1,9 +1,10 @@
 """The door's book: who came, who was refused and who left stands in the audit trail.
 
-A log-in is written down before its session begins. Refused ones are bounded, since anybody can
+A log-in is written down before anybody has its session. Refused ones are bounded, since anybody can
 make them: of an hour's, so many have a row of their own, and the rest are counted and told in one
-row when the hour is over. A name that is in no users' file is not kept: it may be a password that
-was typed in the wrong place, and the trail is for ever.
+row when the hour is over. Those that were not looked at, since too many came, stand nowhere. A name
+that is in no users' file is not kept: it may be a password that was typed in the wrong place, and
+the trail is for ever.
 """
 
 import asyncio

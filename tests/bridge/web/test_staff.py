@@ -9,6 +9,8 @@ import pytest
 from bridge.errors import LedgerFailed
 from bridge.metrics import Metrics
 from bridge.web import people
+from bridge.web.callers import Caller
+from bridge.web.doorbook import Doorbook
 from bridge.web.people import Role, User
 from bridge.web.staff import Staff
 from runtime.passwords import Held, hashed
@@ -118,6 +120,24 @@ async def test_who_is_taken_out_while_the_password_is_tried_does_not_come_in(
     async with admin.person() as olga:
         await olga.log_in("olga")
         assert olga.status == 403
+        assert await out(olga)
+
+
+async def test_who_is_taken_out_while_the_log_in_is_written_down_is_out(
+    admin: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came = Doorbook.came
+
+    async def meanwhile(book: Doorbook, user: User, caller: Caller) -> None:
+        write_users(admin.file, [VERA])
+        assert admin.door is not None
+        await admin.door.look()  # as a request of somebody else does
+        await came(book, user, caller)
+
+    async with admin.person() as olga:
+        with monkeypatch.context() as patch:
+            patch.setattr(Doorbook, "came", meanwhile)
+            await olga.log_in("olga")
         assert await out(olga)
 
 
