@@ -1,5 +1,6 @@
 import argparse
 import asyncio
+import contextlib
 import io
 import json
 import sys
@@ -166,14 +167,21 @@ def written(folder: Path, target: str) -> Path:
     return path
 
 
-async def started(folder: Path, target: str, *words: str) -> Terminal:
+@contextlib.asynccontextmanager
+async def started(folder: Path, target: str, *words: str) -> AsyncIterator[Terminal]:
+    """Start it, and leave no process behind however the test ends."""
     path = written(folder, target)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "login", "--config", str(path), *words),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
-    return Terminal(process)
+    try:
+        yield Terminal(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 def target_of(connector: str, url: str, folder: Path, *more: str) -> str:
@@ -194,20 +202,21 @@ async def test_a_person_logs_in_to_xero_and_is_told_the_organisation(
 ) -> None:
     redirect = f"http://localhost:{unused_port}/callback"
     words = ("--redirect", redirect)
-    at = await started(tmp_path, target_of("xero", vendor.url, tmp_path, *_kept(tmp_path)), *words)
-    query = parse_qs(urlsplit(await at.address()).query)
-    assert "offline_access" in query["scope"][0]
-    vendor.server.codes["c1"] = query["redirect_uri"][0]
-    back = f"http://127.0.0.1:{unused_port}/callback?code=c1&state={query['state'][0]}"
-    async with aiohttp.ClientSession() as browser, asyncio.timeout(60):
-        while True:
-            try:
-                async with browser.get(back) as answer:
-                    assert answer.status == 200
-                    break
-            except aiohttp.ClientConnectorError:
-                await asyncio.sleep(0.02)  # it does not listen yet
-    code, said = await at.ended()
+    target = target_of("xero", vendor.url, tmp_path, *_kept(tmp_path))
+    async with started(tmp_path, target, *words) as at:
+        query = parse_qs(urlsplit(await at.address()).query)
+        assert "offline_access" in query["scope"][0]
+        vendor.server.codes["c1"] = query["redirect_uri"][0]
+        back = f"http://127.0.0.1:{unused_port}/callback?code=c1&state={query['state'][0]}"
+        async with aiohttp.ClientSession() as browser, asyncio.timeout(60):
+            while True:
+                try:
+                    async with browser.get(back) as answer:
+                        assert answer.status == 200
+                        break
+                except aiohttp.ClientConnectorError:
+                    await asyncio.sleep(0.02)  # it does not listen yet
+        code, said = await at.ended()
     assert code == 0
     assert f'tenant = "{TENANT}"  # Bolts Ltd' in said
     tokens = json.loads((tmp_path / "tokens.json").read_text())

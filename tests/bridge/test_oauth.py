@@ -380,9 +380,11 @@ def test_a_killed_writer_leaves_one_whole_file(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     said = 0
-    for _ in range(5):
-        said = int(process.stdout.readline())
-    process.kill()
+    try:
+        for _ in range(5):
+            said = int(process.stdout.readline())
+    finally:
+        process.kill()
     rest = process.stdout.read().split()
     process.wait(60)
     process.stdout.close()

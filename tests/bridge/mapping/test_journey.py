@@ -79,8 +79,13 @@ class Office:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(LONG):
-                _, said = await process.communicate()
+            try:
+                async with asyncio.timeout(LONG):
+                    _, said = await process.communicate()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
         assert process.returncode == 0, said.decode()
 
     async def page(self, path: str) -> str:
@@ -194,8 +199,13 @@ async def test_broken_tables_are_told_all_at_once_and_no_bridge_starts_with_them
     (office.tables / "mapping.toml").write_text('[unmapped]\nitems = "drop"\n')
     (office.tables / "items.csv").write_text("sku,code\nA,1\nA,2\n")
     process = await office.begin("run")
-    async with asyncio.timeout(LONG):
-        _, err = await process.communicate()
+    try:
+        async with asyncio.timeout(LONG):
+            _, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     answers = [(process.returncode, err.decode())]
     for words in (["check"], ["mapping", "check"]):
         code = await asyncio.to_thread(main, [*words, "--config", str(office.config)])
