@@ -95,11 +95,11 @@ MUTANTS = (
         (
             Change(
                 "gateway/forwarder.py",
-                "        future = line.connection.publish(self._topics.tx, envelope)",
+                "        line.connection.send(self._tx, envelope.encode(), told)",
                 "        self._outbox.confirm(\n"
                 "            Ack(epoch=self._outbox.standing.epoch, upto=rows[-1].seq)\n"
                 "        )\n"
-                "        future = line.connection.publish(self._topics.tx, envelope)",
+                "        line.connection.send(self._tx, envelope.encode(), told)",
             ),
         ),
         "tests/gateway/test_forwarder.py -k rows_arrive_once",
