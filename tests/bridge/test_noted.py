@@ -27,7 +27,7 @@ from bridge.terms import Terms
 from contract.transactions import Reversal, Transaction
 from tests.bridge import postgresql
 from tests.bridge.reconciliation.erp import Erp, moves
-from tests.bridge.running import Running, running
+from tests.bridge.running import LONG, Running, running
 from tests.bridge.streams import EPOCH, envelope, name, receipt, run_of, transaction
 from tests.bridge.targets import ScriptedTarget
 from tests.bridge.turned import Turned
@@ -57,6 +57,8 @@ async def test_what_needs_no_posting_is_closed_and_its_gateway_is_told(ledger: L
     target = ScriptedTarget()
     async with running(ledger, target, NOTED) as run:
         await ledger.apply(run_of(1, 3))
+        async with asyncio.timeout(LONG):
+            await run.news.wait()  # nothing else tells a gateway
         await run.until_posted(3)
         assert metric(run, "noted_entries_total 3.0")
     assert target.calls == []
@@ -167,6 +169,19 @@ async def test_a_reversal_of_what_was_never_sent_is_not_sent_before_it_is_closed
     await ledger.apply(envelope(2, [transaction(2, Reversal(reverses=name(1)))]))
     assert await ledger.begin([2]) == []
     assert (await ledger.close_noted(NOTED.modes)).entries == 1
+
+
+async def test_a_reversal_is_closed_also_where_nothing_is_noted_any_more(ledger: Ledger) -> None:
+    await ledger.apply(run_of(1, 1))
+    await ledger.close_noted(NOTED.modes)
+    target = ScriptedTarget()
+    async with running(ledger, target) as run:
+        await ledger.apply(run_of(2, 2))
+        await run.until_posted(2)
+        await ledger.apply(envelope(3, [transaction(3, Reversal(reverses=name(1)))]))
+        await run.until_posted(3)
+    assert target.seqs == [2]
+    assert await numbers(ledger, "noted") == [3, 1]
 
 
 async def test_one_is_looked_up_and_booked_by_name_and_none_by_sort(ledger: Ledger) -> None:
