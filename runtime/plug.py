@@ -6,7 +6,6 @@ order, whoever wrote it.
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
 
@@ -64,8 +63,10 @@ class Plug:
         """
         sent = 0
         if not self.unsent:
-            with contextlib.suppress(*_NO_ROOM):
+            try:
                 sent = self.sock.send(data)
+            except _NO_ROOM:
+                sent = 0
         if sent < len(data):
             if len(self.unsent) > _MOST_UNSENT:
                 raise ConnectionAbortedError(f"{len(self.unsent)} bytes wait, and nobody reads")
