@@ -5,6 +5,7 @@ prints the `[target]` table a bridge needs to write to it.
 """
 
 import argparse
+import datetime
 import json
 import platform
 import shutil
@@ -67,6 +68,8 @@ def build(say: Say = tell) -> Built:
         SEED.read_bytes(),
         repr((RECIPE, MODULES, DATABASE)).encode(),
         f"{sys.version_info[:2]} {platform.machine()}".encode(),
+        # The seed opens the fiscal year of its day.
+        f"{datetime.date.today():%Y}".encode(),  # noqa: DTZ011 - Tryton's own day
     ]
     return Built(built_once("tryton", parts, lambda folder, _: _build(Built(folder), say), say))
 
