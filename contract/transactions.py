@@ -32,6 +32,9 @@ from contract.values import (
     Weight,
 )
 
+MAX_EVIDENCE = 64
+"""Scans and weights of one transaction."""
+
 Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=200)]
 
 
@@ -229,7 +232,7 @@ class Transaction(Frozen):
     operator: Text | None = None
     clock: Clock
     event: Event
-    evidence: Annotated[tuple[Evidence, ...], Field(max_length=64)] = ()
+    evidence: Annotated[tuple[Evidence, ...], Field(max_length=MAX_EVIDENCE)] = ()
 
 
 event_adapter: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))

@@ -20,7 +20,10 @@ class Frozen(BaseModel):
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 """A site, gateway, station or device: one level of an MQTT topic."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+MAX_TEXT = 128
+"""Characters of a `Text`."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
 """What a label, a card or a person says: a document number, a bin, a reason."""
 
 Epoch = UUID

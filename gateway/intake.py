@@ -4,21 +4,17 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import uuid6
 
-from contract import values
-from contract.envelope import MAX_ROW, encode
-from contract.transactions import Event, Transaction
+from contract.body import clock_text, write_body
+from contract.envelope import MAX_ROW
+from contract.transactions import Event
 from contract.values import Evidence
 from gateway.outbox import Outbox, Write
 from runtime.clock import Clock
 
-# What stands in for epoch and seq until the outbox fills them in, in the storing transaction.
-_NO_EPOCH, _NO_SEQ = uuid.UUID(int=0), 1
-_EPOCH, _SEQ = f'"epoch":"{_NO_EPOCH}"', f'"seq":{_NO_SEQ}'
-_SEQ_DIGITS = 16
+_EPOCH_AND_SEQ = 36 + 16  # bytes of a UUID, and of the largest seq
 
 
 class TooLarge(ValueError):
@@ -68,31 +64,16 @@ class Intake:
         Raises:
             TooLarge: it is beyond `MAX_ROW` bytes.
         """
-        now = self._now()
-        transaction = Transaction(
-            id=uuid6.uuid7(),
-            gateway=self._gateway,
-            epoch=_NO_EPOCH,
-            seq=_NO_SEQ,
-            station=station,
-            operator=draft.operator,
-            clock=now,
-            event=draft.event,
-            evidence=draft.evidence,
-        )
-        body = encode(transaction)
+        clock = self._clock
+        wall = clock.utc()
+        now = clock_text(wall, clock.boot, clock.monotonic_us(), clock.synchronised())
+        name = uuid6.uuid7()
+        event = draft.event
+        body = write_body(name, self._gateway, station, draft.operator, now, event, draft.evidence)
         # Checked here, not by the writer: what is too large must not have been given a seq.
-        if len(body.encode()) > MAX_ROW - _SEQ_DIGITS:
+        if sum(len(piece.encode()) for piece in body) + _EPOCH_AND_SEQ >= MAX_ROW:
             raise TooLarge(TooLarge.__doc__)
-        # A quote inside a text is escaped, so these can only be the keys themselves, and nothing
-        # but the station comes behind `seq`.
-        before, _, rest = body.partition(_EPOCH)
-        between, _, after = rest.rpartition(_SEQ)
-
-        def write(epoch: uuid.UUID, seq: int) -> str:
-            return f'{before}"epoch":"{epoch}"{between}"seq":{seq}{after}'
-
-        return Prepared(transaction.id, draft.event, now.wall, write)
+        return Prepared(name, event, wall, body.text)
 
     async def store(
         self, prepared: Sequence[Prepared], sessions: Sequence[tuple[str, str]] = ()
@@ -111,11 +92,3 @@ class Intake:
             Booked(row.seq, each.id, each.event, each.wall)
             for row, each in zip(rows, prepared, strict=True)
         ]
-
-    def _now(self) -> values.Clock:
-        return values.Clock(
-            wall=self._clock.utc(),
-            boot=self._clock.boot,
-            monotonic=Decimal(self._clock.monotonic_us()).scaleb(-6),
-            synchronised=self._clock.synchronised(),
-        )

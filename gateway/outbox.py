@@ -294,6 +294,9 @@ class Outbox:
         self._work.clear()
 
     def _take_group(self) -> list[_Put]:
+        if len(self._pending) == 1:
+            alone, self._pending = self._pending, []
+            return alone
         size = taken = 0
         for put in self._pending:
             if taken and size + len(put.writes) > _GROUP:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contract import transactions
+from contract.body import clock_text, write_body
 from contract.canonical import canonical, digest
 from contract.envelope import MAX_ENVELOPE, Envelope, encode, envelope_adapter, seal
 from contract.transactions import Event, Receipt, Transaction
@@ -141,6 +142,30 @@ def test_every_type_of_transaction_has_its_test() -> None:
         if isinstance(value, type) and issubclass(value, Frozen) and "type" in value.model_fields
     }
     assert own == set(EVENTS)
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_a_body_that_is_put_together_is_the_text_of_its_transaction(
+    kind: type[Frozen], data: st.DataObject
+) -> None:
+    sent = data.draw(whole(events(kind)))
+    now = sent.clock
+    clock = clock_text(now.wall, now.boot, int(now.monotonic.scaleb(6)), now.synchronised)
+    body = write_body(
+        sent.id, sent.gateway, sent.station, sent.operator, clock, sent.event, sent.evidence
+    )
+    assert body.text(sent.epoch, sent.seq) == encode(sent)
+
+
+@pytest.mark.parametrize(
+    ("operator", "proofs"), [("", 0), ("x" * 129, 0), ("anna", 65), (None, 65)]
+)
+def test_a_body_beyond_the_contract_is_not_written(operator: str | None, proofs: int) -> None:
+    evidence = (Evidence(kind="scan", device="gun", raw="00"),) * proofs
+    clock = clock_text(datetime(2026, 11, 23, tzinfo=UTC), UUID(int=1), 0, False)
+    with pytest.raises(ValueError, match=r"characters|scans"):
+        write_body(UUID(int=2), "dock", "table", operator, clock, transactions.Reading(), evidence)
 
 
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
