@@ -188,6 +188,7 @@ _DIGITS = (
     _form("dhl", "DHL Express", "[0-9]{10,11}", _mod7, distinctive=False),
     _form("dhl", "DHL E-Commerce (14)", "(?:51|60)[0-9]{12}", distinctive=False),
 )
+_FORMS = {"gs1": _IN_GS1, "digits": _DIGITS, "lettered": _LETTERED}
 _GROUP_NAME = re.compile(r"\(\?P<[a-z]+>")
 _POSTCODE = re.compile(r"420([0-9]{5}|[0-9]{9})9[1-5](?:[0-9]{20}|[0-9]{24}|[0-9]{28})")
 
@@ -201,17 +202,20 @@ def carriers_of(number: str, *, in_gs1: bool = False) -> tuple[TrackingMatch, ..
     """
     if not SHORTEST <= len(number) <= LONGEST or not number.isascii():
         return ()
-    forms = _IN_GS1 if in_gs1 else _DIGITS if is_digits(number) else _LETTERED
-    if not _shape_of(forms).fullmatch(number):
+    kind = "gs1" if in_gs1 else "digits" if is_digits(number) else "lettered"
+    if not _shape_of(kind).fullmatch(number):
         return ()
-    matches = (_match(form, number) for form in forms)
+    matches = (_match(form, number) for form in _FORMS[kind])
     return tuple(match for match in matches if match)
 
 
 @cache
-def _shape_of(forms: tuple[_Form, ...]) -> re.Pattern[str]:
-    """Return what matches the numbers that any of `forms` matches: most labels are no parcel's."""
-    shapes = (_GROUP_NAME.sub("(?:", form.pattern.pattern) for form in forms)
+def _shape_of(kind: str) -> re.Pattern[str]:
+    """Return what matches the numbers that any of the forms matches: most labels are no parcel's.
+
+    By name: forms as a key would have all their patterns hashed for each label.
+    """
+    shapes = (_GROUP_NAME.sub("(?:", form.pattern.pattern) for form in _FORMS[kind])
     return re.compile("|".join(f"(?:{shape})" for shape in shapes))
 
 
