@@ -11,7 +11,8 @@ from contract.body import clock_text, write_body
 from contract.envelope import MAX_ROW
 from contract.transactions import Event
 from contract.values import Evidence
-from gateway.outbox import Outbox, Write
+from gateway.group import Write
+from gateway.outbox import Outbox
 from runtime.clock import Clock
 
 _EPOCH_AND_SEQ = 36 + 16  # bytes of a UUID, and of the largest seq

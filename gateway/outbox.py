@@ -14,7 +14,7 @@ import os
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,9 +22,19 @@ from typing import Any
 
 import aiosqlite
 
-from contract.canonical import digest
 from contract.envelope import Ack, Rejected
 from gateway.errors import StoreDamaged, StoreFailed, StoreFull, StoreSlow, StoreSuperseded
+from gateway.group import (
+    THREE,
+    Failed,
+    Group,
+    Put,
+    Write,
+    into_intake,
+    places,
+    session_row,
+    word_row,
+)
 from gateway.renewal import note_renewal, renewed, unseen_of
 from gateway.reserve import Reserve
 from gateway.rows import (
@@ -41,9 +51,6 @@ from runtime.logs import event
 from runtime.sqlite import StoreUnusable, open_reader, open_store, submit
 
 log = logging.getLogger(__name__)
-
-Write = Callable[[uuid.UUID, int], str]
-"""Writes the body of one row, given the epoch and the seq it gets."""
 
 MAX_SESSION = 256 * 1024
 """Characters of one station's session: some hundred open lines, and no photo by mistake."""
@@ -71,55 +78,6 @@ _NO_ROOM = (
     "SQLITE_IOERR_SHMSIZE",  # the index of the log could not grow
 )
 _DISK_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-
-
-@dataclass(slots=True, eq=False)
-class _Put:
-    """One call of `put` on its way to the disk."""
-
-    writes: Sequence[Write]
-    sessions: Sequence[tuple[str, str]]
-    done: asyncio.Future[list[Row]]
-    late_at: float
-    """Loop time at which its caller is told that the disk does not answer."""
-    rows: list[Row] = field(default_factory=list)
-
-    def fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-            self.done.exception()  # a caller that has gone away need not look
-
-
-@dataclass(slots=True, eq=False)
-class _Group:
-    """What goes to the disk in one statement."""
-
-    puts: Sequence[_Put]
-    rows: Sequence[Row]
-    sessions: Mapping[str, str]
-    word: Standing | None
-    """What the bridge said last, where it is time to write that down."""
-    withdrawn: bool = False
-
-    def statement(self) -> tuple[str, list[Any]]:
-        """Return the SQL, and the values of its placeholders."""
-        if not self.sessions and self.word is None:
-            return (
-                f"INSERT INTO outbox (seq, body, digest) VALUES {_places(_THREE, self.rows)}",  # noqa: S608
-                [part for row in self.rows for part in (row.seq, row.body, _octets(row))],
-            )
-        values = [(row.seq, None, row.body, _octets(row), *_FOUR) for row in self.rows]
-        values += [_session_row(*each) for each in self.sessions.items()]
-        values += [_word_row(self.word)] if self.word else []
-        return _into_intake(values)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Failed:
-    """A group that was not stored, or must not be. `error`: what the disk said, if it did."""
-
-    group: _Group
-    error: Exception | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +119,10 @@ class Outbox:
         self._trimmed: int | None = None
         self._heard: tuple[Rejected, ...] = ()
         self._kept: tuple[Rejected, ...] = ()
-        self._pending: list[_Put] = []
-        self._group: _Group | None = None
+        self._pending: list[Put] = []
+        self._group: Group | None = None
         """What the disk was given last, until that is stored or taken back."""
-        self._failed: _Failed | None = None
+        self._failed: Failed | None = None
         self._open = False
         """Whether `write` runs."""
         self._limit: asyncio.TimerHandle | None = None
@@ -223,7 +181,7 @@ class Outbox:
         if not writes and not sessions:
             return []
         loop = asyncio.get_running_loop()
-        put = _Put(writes, sessions, loop.create_future(), loop.time() + self._settings.within)
+        put = Put(writes, sessions, loop.create_future(), loop.time() + self._settings.within)
         self._pending.append(put)
         self._begin()
         if not put.done.done() and (self._limit is None or self._limit.when() > put.late_at):
@@ -250,7 +208,7 @@ class Outbox:
         if rest:
             self._look_again_at(min(rest))
 
-    def _withdraw(self, put: _Put) -> None:
+    def _withdraw(self, put: Put) -> None:
         """Give up on a disk that does not answer: what it has begun is taken back later."""
         late = StoreSlow(f"the disk has not answered for {self._settings.within:g} s")
         if put in self._pending:
@@ -293,7 +251,7 @@ class Outbox:
                 await self._work.wait()
         self._work.clear()
 
-    def _take_group(self) -> list[_Put]:
+    def _take_group(self) -> list[Put]:
         if len(self._pending) == 1:
             alone, self._pending = self._pending, []
             return alone
@@ -319,7 +277,7 @@ class Outbox:
                 for n, write in enumerate(put.writes, 1)
             ]
             seq += len(put.rows)
-        self._group = group = _Group(
+        self._group = group = Group(
             puts,
             [row for put in puts for row in put.rows],
             self._changed_sessions(puts),
@@ -332,16 +290,16 @@ class Outbox:
         self.writing_since = asyncio.get_running_loop().time()
         submit(self._writer, *group.statement(), partial(self._answered, group))
 
-    def _answered(self, group: _Group, error: Exception | None) -> None:
+    def _answered(self, group: Group, error: Exception | None) -> None:
         """Take what the disk said of the group that was given to it."""
         if error is not None or group.withdrawn:
-            self._failed = _Failed(group, error)
+            self._failed = Failed(group, error)
             self._work.set()
             return
         self._stored(group)
         self._begin()
 
-    def _stored(self, group: _Group) -> None:
+    def _stored(self, group: Group) -> None:
         self._group, self.writing_since = None, None
         self._sessions.update(group.sessions)
         if group.word:
@@ -360,7 +318,7 @@ class Outbox:
         if group.rows and not self.sent_at_once(group.rows):
             self.changed.set()
 
-    async def _see_to(self, failed: _Failed) -> None:
+    async def _see_to(self, failed: Failed) -> None:
         """Do what is left to do of a group that the disk did not take, or took too late."""
         group = failed.group
         try:
@@ -380,7 +338,7 @@ class Outbox:
         finally:
             self._failed = self.writing_since = None
 
-    async def _insert_again(self, group: _Group, error: Exception) -> None:
+    async def _insert_again(self, group: Group, error: Exception) -> None:
         """Insert with the room put by, if room is what was missing."""
         if not isinstance(error, aiosqlite.Error):
             raise error
@@ -389,7 +347,7 @@ class Outbox:
             raise self._failure(error) from error
         await self._execute(*group.statement())
 
-    def _changed_sessions(self, group: list[_Put]) -> dict[str, str]:
+    def _changed_sessions(self, group: list[Put]) -> dict[str, str]:
         """Return the last session of each station that is not on disk as it is."""
         latest = {station: text for put in group for station, text in put.sessions}
         return {
@@ -399,10 +357,10 @@ class Outbox:
     async def _take_back(self, last: int, sessions: Mapping[str, str]) -> None:
         """Undo a statement whose callers were told that nothing is saved."""
         before = {station: self._sessions.get(station, "") for station in sessions}
-        values = [(None,) * 7 + (last,), *(_session_row(*each) for each in before.items())]
+        values = [(None,) * 7 + (last,), *(session_row(*each) for each in before.items())]
         while True:
             try:
-                await self._execute(*_into_intake(values))
+                await self._execute(*into_intake(values))
             except StoreFull as full:
                 event(log, logging.ERROR, "rows cannot be taken back yet", why=str(full))
                 await asyncio.sleep(_TAKE_BACK_APART)
@@ -617,7 +575,7 @@ class Outbox:
             await self._trim(ring)
 
     async def _write_word(self, word: Standing) -> None:
-        _, _, _, mark, upto, posted, conflict, _ = _word_row(word)
+        _, _, _, mark, upto, posted, conflict, _ = word_row(word)
         await self._execute(
             "UPDATE stream SET upto = ?, posted = ?, conflict = ?, digest = ?",
             (upto, posted, conflict, mark),
@@ -645,7 +603,7 @@ class Outbox:
     async def _keep_rejected(self, rejected: tuple[Rejected, ...]) -> None:
         if rejected:
             await self._execute(
-                f"INSERT INTO rejected (seq, code, text) VALUES {_places(_THREE, rejected)}"  # noqa: S608
+                f"INSERT INTO rejected (seq, code, text) VALUES {places(THREE, rejected)}"  # noqa: S608
                 " ON CONFLICT (seq) DO UPDATE SET code = excluded.code, text = excluded.text",
                 [value for row in rejected for value in (row.seq, row.code, row.text)],
             )
@@ -658,35 +616,6 @@ class Outbox:
         if self._written != self._standing and not self._ending:
             with contextlib.suppress(StoreFull, StoreFailed):
                 await self._write_word(self._standing)
-
-
-_THREE = "(?,?,?)"
-_EIGHT = "(?,?,?,?,?,?,?,?)"  # the columns of the view `intake`
-_FOUR = (None, None, None, None)
-
-
-def _places(one: str, rows: Sequence[object]) -> str:
-    return one if len(rows) == 1 else ",".join([one] * len(rows))
-
-
-def _octets(row: Row) -> bytes:
-    return bytes.fromhex(row.digest)
-
-
-def _into_intake(values: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
-    return (
-        f"INSERT INTO intake VALUES {_places(_EIGHT, values)}",  # noqa: S608
-        [part for row in values for part in row],
-    )
-
-
-def _session_row(station: str, text: str) -> tuple[Any, ...]:
-    return (None, station, text, bytes.fromhex(digest(text)), *_FOUR)
-
-
-def _word_row(word: Standing) -> tuple[Any, ...]:
-    mark = stream_digest(str(word.epoch), word.upto, word.posted, word.conflict)
-    return (None, None, None, mark, word.upto, word.posted, word.conflict, None)
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,8 @@ from typing import Any
 
 from contract.canonical import canonical
 from contract.envelope import Ack
-from gateway.outbox import Outbox, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import Outbox, open_outbox
 
 FILES = ("o.db", "o.db-wal", "o.db-shm")
 

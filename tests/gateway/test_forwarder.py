@@ -21,9 +21,10 @@ from contract.topics import Topics
 from gateway.bench import Bench
 from gateway.devices import Supervisor
 from gateway.forwarder import Forwarder
+from gateway.group import Write
 from gateway.health import Health
 from gateway.intake import Intake
-from gateway.outbox import Outbox, Write, open_outbox
+from gateway.outbox import Outbox, open_outbox
 from gateway.signals import Signals
 from runtime.clock import Clock
 from runtime.mqtt import Broker, BrokerLost, Connection, Message, connect

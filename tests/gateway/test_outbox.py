@@ -14,7 +14,8 @@ import pytest
 
 from contract.envelope import Ack, Rejected
 from gateway.errors import StoreDamaged, StoreFull
-from gateway.outbox import Outbox, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import Outbox, open_outbox
 from runtime.sqlite import StoreTooNew, StoreUnusable
 
 

@@ -14,7 +14,8 @@ from bridge.ledger import Ledger, open_ledger
 from contract.envelope import Ack, Row, Rows, encode
 from contract.transactions import Transaction
 from gateway.errors import StoreSuperseded
-from gateway.outbox import Outbox, Settings, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import Outbox, Settings, open_outbox
 from gateway.renewal import past_at, see, unseen_of
 from runtime.machine import other_machine, this_machine
 from tests.bridge.streams import transaction

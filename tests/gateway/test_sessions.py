@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreFull
-from gateway.outbox import MAX_SESSION, Outbox, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import MAX_SESSION, Outbox, open_outbox
 
 
 def body(text: str) -> Write:

@@ -15,7 +15,8 @@ import pytest
 
 from contract.envelope import Ack
 from gateway.errors import StoreFull, StoreSlow
-from gateway.outbox import Outbox, Settings, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import Outbox, Settings, open_outbox
 from tests.stopwatch import Stopwatch
 
 CEILING = 30.0

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from gateway.outbox import Outbox, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import Outbox, open_outbox
 from gateway.rows import Row
 
 

@@ -18,7 +18,7 @@ from bridge.ledger import Ledger, open_ledger
 from contract.canonical import canonical
 from contract.envelope import Ack, Rows, plain, seal
 from contract.topics import Topics
-from gateway.outbox import Write
+from gateway.group import Write
 from tests.bridge.streams import receipt, transaction
 from tests.models.steps import History, steady
 from tests.models.store import Store

@@ -20,7 +20,8 @@ from typing import Any, ClassVar, Protocol
 
 from contract.envelope import Ack
 from gateway import outbox
-from gateway.outbox import Outbox, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import Outbox, open_outbox
 from tests.power.shim import Shim
 
 NAME = "outbox.db"

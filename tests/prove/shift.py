@@ -21,7 +21,8 @@ from contract.topics import Topics
 from contract.transactions import Event, Transaction
 from contract.values import Clock as Stamp
 from gateway.forwarder import Forwarder
-from gateway.outbox import Outbox, Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import Outbox, open_outbox
 from runtime.clock import Clock
 from runtime.mqtt import Broker
 from scanpost.demo.processes import Process, broker, free_port

@@ -14,7 +14,8 @@ from uuid import UUID
 import pytest
 
 from contract.envelope import Ack, Rejected, encode
-from gateway.outbox import Write, open_outbox
+from gateway.group import Write
+from gateway.outbox import open_outbox
 from tests.bridge.streams import name, transaction
 from tests.gateway.test_daemon import EAN, Daemon, Place
 from tests.mosquitto import free_port
