@@ -218,6 +218,9 @@ class Client(aiomqtt.Client):
     def _break_off(self, why: Exception) -> None:
         """End a connection that cannot go on."""
         self._broken = f": {why}"
+        if not self._connected.done():
+            self._connected.set_exception(BrokerLost(f"no MQTT is spoken here{self._broken}"))
+            self._connected.exception()  # who has given up waiting need not look
         if not self._disconnected.done():
             self._disconnected.set_exception(why)
         self._client._sock_close()  # noqa: SLF001

@@ -168,6 +168,21 @@ async def test_a_broker_that_talks_nonsense_is_left_with_a_reason(says: str, why
             await connection.publish("t", "x")
 
 
+async def test_who_speaks_no_mqtt_at_all_is_left_at_once() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(b"\xff" * 20)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with asyncio.timeout(CEILING), server:
+        with pytest.raises(BrokerLost, match=r"no MQTT is spoken here: .*length"):
+            async with connect(Broker(url=url), client_id="x"):
+                pass
+        server.close()
+
+
 async def test_what_came_before_the_nonsense_is_heard() -> None:
     good = publish("t", b"beep", qos=0, retain=False, mid=0, properties=b"\0")
     async with (
