@@ -165,7 +165,7 @@ class Connection:
     async def receive(self) -> list[Message]:
         """Wait for messages and return all that have arrived, in order; at least one.
 
-        Bounded by what the broker may have in flight to us without acknowledgement.
+        With `manual_ack` bounded by what the broker may have in flight to us.
         """
         client = self._client
         while not client.arrived:
