@@ -221,14 +221,13 @@ class Consumer:
         while True:
             owed = await self._owed.due(min(WINDOW, connection.window))
             sent = []
-            for gateway, epoch, asked in owed:
+            for gateway, epoch in owed:
                 word = await self._ledger.word(gateway, epoch)
-                if asked or word.current:
-                    topic = Topics(word.site, gateway).ack
-                    text = word.ack.model_dump_json()
-                    # An older stream's word must not stand where the newest one's belongs.
-                    fleet = {"fleet": str(len(self._gateways))}
-                    sent.append(connection.publish(topic, text, retain=word.current, about=fleet))
+                topic = Topics(word.site, gateway).ack
+                text = word.ack.model_dump_json()
+                fleet = {"fleet": str(len(self._gateways))}
+                # Another stream's word must not stand where that of the one in use belongs.
+                sent.append(connection.publish(topic, text, retain=word.current, about=fleet))
             try:
                 async with asyncio.timeout(CONFIRM_WITHIN):
                     results = await asyncio.gather(*sent, return_exceptions=True)
@@ -247,19 +246,17 @@ class Consumer:
 
 
 class _Owed:
-    """Streams whose gateways are owed a word: when at the earliest, and whether they asked."""
+    """Streams whose gateways are owed a word, and when at the earliest."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._when: dict[tuple[str, UUID], float] = {}
-        self._asked: set[tuple[str, UUID]] = set()
         self._told: dict[tuple[str, UUID], float] = {}
         self._bell = asyncio.Event()
 
     def now(self, gateway: str, epoch: UUID) -> None:
         """Owe a word at once: the gateway has sent something."""
         self._when[gateway, epoch] = 0.0
-        self._asked.add((gateway, epoch))
         self._bell.set()
 
     def soon(self, gateway: str, epoch: UUID) -> None:
@@ -269,8 +266,8 @@ class _Owed:
             self._when[stream] = self._told.get(stream, 0.0) + PROGRESS_EVERY
             self._bell.set()
 
-    async def due(self, limit: int) -> list[tuple[str, UUID, bool]]:
-        """Wait for words that are due, and return up to `limit`: gateway, epoch, asked for."""
+    async def due(self, limit: int) -> list[tuple[str, UUID]]:
+        """Wait for words that are due, and return up to `limit`: gateway and epoch."""
         while True:
             now = self._clock.monotonic()
             self._bell.clear()
@@ -283,14 +280,10 @@ class _Owed:
                     for stream, told in self._told.items()
                     if now - told < PROGRESS_EVERY
                 } | {stream: now for _, stream in ready}
-                return [(*stream, self._leave(stream)) for _, stream in ready]
+                for _, stream in ready:
+                    del self._when[stream]
+                return [stream for _, stream in ready]
             pause = min(self._when.values(), default=now + 60.0) - now
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._bell.wait()
-
-    def _leave(self, stream: tuple[str, UUID]) -> bool:
-        del self._when[stream]
-        asked = stream in self._asked
-        self._asked.discard(stream)
-        return asked

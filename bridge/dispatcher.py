@@ -49,6 +49,8 @@ PAUSE_CEILING = 30.0
 """Seconds a target that fails is left alone between two entries, at most."""
 ASKED_CEILING = 3_600.0
 """Seconds a target may ask to be left alone, at most."""
+ASKED_FLOOR = 1.0
+"""Seconds it is left alone at least where it asks for that."""
 
 Target = Callable[[], AbstractAsyncContextManager[Connector]]
 
@@ -305,7 +307,7 @@ class Dispatcher:
                 self.gate.breaker.trip(now)
             case TryLater(after=float() | int() as asked):
                 self.gate.throttled(now)
-                self.gate.rest(now + min(asked, ASKED_CEILING))
+                self.gate.rest(now + max(ASKED_FLOOR, min(asked, ASKED_CEILING)))
             case TryLater():
                 self.gate.said = outcome.why
                 self.gate.failed(attempt.number, now)
@@ -321,12 +323,16 @@ class Dispatcher:
     def _due(self, fates: Sequence[tuple[Prepared, Outcome]]) -> float:
         """Return when those that are undecided are tried again: together, as they were sent."""
         now = self._clock.monotonic()
-        waits = [
-            self._retries.setdefault(one.attempt.number, Backoff(1.0, RETRY_CEILING)).next()
-            for one, outcome in fates
-            if not isinstance(outcome, Posted | Refused)
-        ]
-        return max(now + max(waits, default=0.0), self.gate.opens_at(now, self._clock.utc()))
+        wait = 0.0
+        undecided = [each for each in fates if not isinstance(each[1], Posted | Refused)]
+        if undecided:
+            # Those behind it say nothing of their own.
+            one, outcome = undecided[0]
+            # Who says how long to wait is taken at his word: no guess is put on top of it.
+            if not isinstance(outcome, TryLater) or outcome.after is None:
+                retries = self._retries.setdefault(one.attempt.number, Backoff(1.0, RETRY_CEILING))
+                wait = retries.next()
+        return max(now + wait, self.gate.opens_at(now, self._clock.utc()))
 
     def _result(self, one: Prepared, outcome: Outcome, due: float, notes: Sequence[Note]) -> Result:
         """Let the line go on after an outcome, now or later."""

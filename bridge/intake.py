@@ -42,6 +42,7 @@ class Intake:
         self._forgiven: int = row["forgiven"]
         self._gap_since: datetime | None = row["gap_since"]
         self._parked = self._gap_since is not None
+        self._last_seen: datetime = row["last_seen"]
         self.grown = False
         """Whether the dispatcher has something new to look at."""
         self.healed = False
@@ -81,6 +82,7 @@ class Intake:
         fresh = [row for row in found if row.seq > self._upto]
         if not fresh:
             return
+        self._last_seen = self._now
         if fresh[0].seq == self._upto + 1:
             await self._append(fresh)
         else:
@@ -98,7 +100,7 @@ class Intake:
                 upto=self._upto,
                 conflict=self._conflict,
                 gap_since=(self._gap_since or self._now) if self._parked else None,
-                last_seen=self._now,
+                last_seen=self._last_seen,
             )
         )
         return more

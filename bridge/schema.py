@@ -50,8 +50,9 @@ stream = Table(
 """One gateway's stream.
 
 `upto`: every row to here is in `entry`. `conflict`: see `contract.envelope`. `forgiven`: differing
-repeats to here were looked at by a person and count no more. `gap_since`: rows beyond a gap have
-been waiting since then.
+repeats to here were looked at by a person and count no more. `last_seen`: when it last brought
+something new; what the broker repeats is none. `gap_since`: rows beyond a gap have been waiting
+since then.
 """
 
 _UNDECIDED = text("decided_at IS NULL")

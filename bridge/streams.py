@@ -14,10 +14,13 @@ from contract.envelope import Ack, Rejected
 MAX_REJECTED = 50
 """Rejections in one `Ack`, as in the contract."""
 
+_HEARD_LAST = (stream.c.last_seen.desc(), stream.c.id.desc())
+"""Not the newest first: a store that comes back from a backup goes on with its older stream."""
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What one gateway is to be told. `current`: no newer stream of that gateway is known."""
+    """What one gateway is to be told. `current`: no other stream of it brought a row later."""
 
     site: str
     gateway: str
@@ -32,8 +35,8 @@ async def word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
             select(stream).where(stream.c.gateway == gateway, stream.c.epoch == str(epoch))
         )
     ).one()
-    newest = await connection.scalar(
-        select(func.max(stream.c.id)).where(stream.c.gateway == gateway)
+    heard_last = await connection.scalar(
+        select(stream.c.id).where(stream.c.gateway == gateway).order_by(*_HEARD_LAST).limit(1)
     )
     first_open = await _first_open(connection, mine.id)
     ack = Ack(
@@ -44,7 +47,7 @@ async def word(connection: AsyncConnection, gateway: str, epoch: UUID) -> Word:
         rejected=await _rejected(connection, mine.id),
         conflict=mine.conflict,
     )
-    return Word(mine.site, gateway, ack, current=mine.id == newest)
+    return Word(mine.site, gateway, ack, current=mine.id == heard_last)
 
 
 async def _first_open(connection: AsyncConnection, stream_id: int) -> int | None:
@@ -99,12 +102,13 @@ async def _last_digest(connection: AsyncConnection, mine: Row[Any]) -> str | Non
 
 
 async def recent(connection: AsyncConnection, limit: int) -> list[tuple[str, UUID]]:
-    """Return the newest stream of each gateway, those heard last first."""
-    newest = select(func.max(stream.c.id)).group_by(stream.c.gateway)
+    """Return the stream of each gateway that was heard last, those heard last first."""
+    place = func.row_number().over(partition_by=stream.c.gateway, order_by=_HEARD_LAST)
+    ranked = select(stream, place.label("place")).subquery()
     query = (
-        select(stream.c.gateway, stream.c.epoch)
-        .where(stream.c.id.in_(newest))
-        .order_by(stream.c.last_seen.desc())
+        select(ranked.c.gateway, ranked.c.epoch)
+        .where(ranked.c.place == 1)
+        .order_by(ranked.c.last_seen.desc())
         .limit(limit)
     )
     return [(row.gateway, UUID(row.epoch)) for row in await connection.execute(query)]

@@ -3,6 +3,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -127,6 +128,15 @@ async def test_a_target_that_asks_for_time_gets_it(ledger: Ledger) -> None:
         await ledger.apply(run_of(1, 2))
         await run.until_posted(2)
     assert target.calls[1].at - target.calls[0].at >= 0.5
+
+
+async def test_who_says_how_long_to_wait_is_not_made_to_wait_ever_longer(ledger: Ledger) -> None:
+    target = fate(*[TryLater("slow down", after=0.01)] * 12)
+    with patch("bridge.dispatcher.ASKED_FLOOR", 0.01):
+        async with running(ledger, target) as run:
+            await ledger.apply(run_of(1, 1))
+            await run.until_posted(1)  # guesses on top of it would add up to half an hour
+    assert len(target.calls) == 13
 
 
 async def test_unknown_is_looked_up_after_the_target_has_settled(ledger: Ledger) -> None:

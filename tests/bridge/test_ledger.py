@@ -117,6 +117,20 @@ async def test_one_stream_does_not_touch_another(ledger: Ledger) -> None:
     assert await ledger.recent_streams() == [("dock-1", OTHER_EPOCH)]
 
 
+async def test_a_stream_that_comes_back_from_a_backup_is_the_current_one_again(
+    ledger: Ledger,
+) -> None:
+    await ledger.apply(run_of(1, 3))
+    other = envelope(1, [transaction(1, id=name(1, salt=1), epoch=OTHER_EPOCH)], epoch=OTHER_EPOCH)
+    await ledger.apply(other)
+    await ledger.apply(run_of(4, 4))
+    assert (await ledger.word("dock-1", EPOCH)).current
+    assert not (await ledger.word("dock-1", OTHER_EPOCH)).current
+    assert await ledger.recent_streams() == [("dock-1", EPOCH)]
+    await ledger.apply(other)  # what the broker repeats, late
+    assert (await ledger.word("dock-1", EPOCH)).current
+
+
 async def test_the_same_number_with_other_content_stops_the_stream(ledger: Ledger) -> None:
     await ledger.apply(run_of(1, 3))
     clone = envelope(3, [transaction(3, receipt("PO-2")), transaction(4)])

@@ -39,6 +39,7 @@ class Books:
         self._open: dict[str, sqlite3.Connection] = {}
         self._looked = 0
         self._backups = 0
+        self._frozen: list[tuple[float, float]] = []
 
     def _rows(self, file: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         if file not in self._open:
@@ -115,8 +116,16 @@ class Books:
     def doubt_at_death(self, now: float) -> None:
         """Note that a not-OK for want of an answer may still become a row: nobody takes it back."""
         for offer in self.offers:
-            if offer.verdict == "bad" and now - offer.told_at < _TAKEN_BACK:
+            since = now - offer.told_at - self._frozen_between(offer.told_at, now)
+            if offer.verdict == "bad" and since < _TAKEN_BACK:
                 offer.doubtful = True
+
+    def frozen(self, since: float, until: float) -> None:
+        """Note when the gateway was stopped: who does not run takes nothing back."""
+        self._frozen.append((since, until))
+
+    def _frozen_between(self, since: float, until: float) -> float:
+        return sum(max(0.0, min(until, to) - max(since, at)) for at, to in self._frozen)
 
     def hear(self, payload: bytes) -> None:
         """Check that a word of the bridge says nothing that is not committed."""
@@ -248,13 +257,18 @@ class Books:
             for offer in self.offers
             if offer.mark in body
         }
+        stopped = dict(self._rows("ledger.db", "SELECT epoch, conflict FROM stream"))
         for station in {offer.station for offer in self.offers}:
             places = [
                 place[offer.mark]
                 for offer in self.offers
                 # What was written off with a card may still lie parked at the bridge, and be set
-                # free by rows that the backup gave its missing numbers to.
-                if offer.station == station and offer.mark in place and not offer.gone
+                # free by rows that the backup gave its missing numbers to. Where these overtook
+                # the one that gave it away, they stand before it.
+                if offer.station == station
+                and offer.mark in place
+                and not offer.gone
+                and not _beyond(entries[place[offer.mark]], stopped)
             ]
             if places != sorted(places):
                 self.wrong.append(f"scans of {station} are out of order")
@@ -278,6 +292,13 @@ class Books:
                     self.wrong.append(f"rejected without a reason: seq {seq}")
                 if seq not in known and epoch in current:
                     self.wrong.append(f"the gateway does not know that seq {seq} was rejected")
+
+
+def _beyond(entry: tuple[Any, ...], stopped: dict[str, int | None]) -> bool:
+    """Whether an entry stands behind the row that stopped its stream."""
+    epoch, seq, *_ = entry
+    conflict = stopped.get(epoch)
+    return conflict is not None and seq > conflict
 
 
 def integrity(file: Path) -> str:

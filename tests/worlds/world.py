@@ -477,11 +477,14 @@ async def _frozen(world: World) -> None:
     if process is None or process.dead or process.frozen:
         return
     world.loop.freeze(process)
+    since = world.loop.time()
     span = world.dice.uniform(0.5, 60)
     await asyncio.sleep(min(span, KEEPALIVE))
     if span > KEEPALIVE:
         world.broker.give_up(world.broker.lines[daemon.name])
         await asyncio.sleep(span - KEEPALIVE)
+    if daemon is world.gateway:
+        world.books.frozen(since, world.loop.time())
     world.loop.thaw(process)
 
 
