@@ -15,6 +15,7 @@ from typing import Any
 _encode = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode
+_empty = hashlib.sha256()  # copied: to make one, OpenSSL looks its methods up each time
 
 
 def canonical(value: Any) -> str:
@@ -28,4 +29,6 @@ def digest(text: str) -> str:
     >>> digest("{}")[:8]
     '44136fa3'
     """
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    found = _empty.copy()
+    found.update(text.encode("utf-8", "surrogatepass"))
+    return found.hexdigest()

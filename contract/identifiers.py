@@ -125,6 +125,8 @@ _BLANKS = " \t\r\n"
 _COMPOSITE = re.compile(r"([0-9]{8}|[0-9]{12,13})\|?\]e0(.+)", re.DOTALL)
 _WITH_ADD_ON = re.compile(r"([0-9]{8}|[0-9]{12,13})\](?:E1([0-9]{2})|E2([0-9]{5}))")
 _BARE_ADD_ON = re.compile(r"(977[0-9]{10})([0-9]{2})|(97[89][0-9]{10})([0-9]{5})")
+_FIRST = "(0123456789"
+"""What an element string begins with: an application identifier, as printed in brackets."""
 _ITF = frozenset({"]I0", "]I1", "]I3"})
 _SPACED = 2 * LONGEST + 2
 """Characters of the longest parcel number with a blank around each of its digits."""
@@ -182,15 +184,16 @@ def _identify(text: str, symbology: str | None, rules: Rules, year: int) -> Iden
     if symbology in GS1_CARRIERS:
         parcel = _gs1_parcel(text, rules)
         return parcel or _scanned_gs1(text, rules, year)
+    digits = is_digits(text)
     found = (
         _card(text, rules)
         or _publication(text, symbology)
-        or _numbers(text, symbology, rules)
+        or (_numbers(text, symbology, rules) if digits else None)
         or (_gs1_parcel(text, rules) if GS in text else None)
         or _bare_gs1(text, symbology, rules, year)
         or _hibc(text, year)
         or _parcel(text, symbology, rules)
-        or _unknown(text, *_doubts(text, symbology))
+        or _unknown(text, *(_doubts(text, symbology) if digits else ()))
     )
     return _enriched(found, rules)
 
@@ -200,7 +203,7 @@ def _unknown(text: str, *problems: str) -> Unknown:
 
 
 def _doubts(text: str, symbology: str | None) -> tuple[str, ...]:
-    wrong = is_digits(text) and len(text) in LENGTHS and symbology in {None, "]I1"}
+    wrong = len(text) in LENGTHS and symbology in {None, "]I1"}
     return ("the check digit is wrong",) if wrong else ()
 
 
@@ -308,7 +311,7 @@ _NAMED: dict[str, Callable[[str, str], Identifier]] = {
 
 def _numbers(text: str, symbology: str | None, rules: Rules) -> Identifier | None:
     """Bare digits: a GTIN if length and check digit say so and the symbology does not object."""
-    if not is_digits(text) or len(text) not in LENGTHS:
+    if len(text) not in LENGTHS:
         return None
     if symbology is None and len(text) == 8:
         gtin, short = canonical_gtin(text), from_upc_e(text)
@@ -374,7 +377,7 @@ def _unglued(text: str, message: Message, rules: Rules) -> Identifier:
 
 def _bare_gs1(text: str, symbology: str | None, rules: Rules, year: int) -> Identifier | None:
     """An element string whose carrier is not known: typed, or from a scanner without AIM ids."""
-    if symbology is not None:
+    if symbology is not None or not (text[0] in _FIRST or GS in text):
         return None
     typed = read_brackets(text, year)
     if typed:

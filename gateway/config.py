@@ -216,7 +216,10 @@ class Station:
 
     def mode(self, job: str) -> Mode:
         """Return the mode of that job, which must be one of its own."""
-        return next(mode for mode in self.modes if mode.job == job)
+        for mode in self.modes:
+            if mode.job == job:
+                return mode
+        raise LookupError(f"{self.name} has no job {job}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ class Supervisor:
             self._set(state, "open", "")
 
     async def _pass_on(self, readings: list[Reading]) -> Verdicts | None:
-        noise = sum(1 for reading in readings if isinstance(reading, Noise))
+        noise = sum([isinstance(reading, Noise) for reading in readings])
         self._readings += len(readings) - noise
         self._noise += noise
         if self._state.state != "open" and noise < len(readings):

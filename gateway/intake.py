@@ -72,7 +72,7 @@ class Intake:
         event = draft.event
         body = write_body(name, self._gateway, station, draft.operator, now, event, draft.evidence)
         # Checked here, not by the writer: what is too large must not have been given a seq.
-        if sum(len(piece.encode()) for piece in body) + _EPOCH_AND_SEQ >= MAX_ROW:
+        if len("".join(body).encode()) + _EPOCH_AND_SEQ >= MAX_ROW:
             raise TooLarge(TooLarge.__doc__)
         return Prepared(name, event, wall, body.text)
 

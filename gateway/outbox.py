@@ -48,7 +48,7 @@ from gateway.rows import (
 )
 from gateway.salvage import Ended
 from runtime.logs import event
-from runtime.sqlite import StoreUnusable, open_reader, open_store, submit
+from runtime.sqlite import Bell, StoreUnusable, bell, open_reader, open_store, submit
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +103,14 @@ class Outbox:
     def __init__(
         self,
         connections: tuple[aiosqlite.Connection, aiosqlite.Connection],
+        bell: Bell,
         standing: Standing,
         path: Path,
         settings: Settings,
         past: tuple[Ended, ...] = (),
     ) -> None:
         self._writer, self._reader = connections
+        self._bell = bell
         self._standing = standing
         self._written = standing
         self._word_at = float("-inf")
@@ -288,7 +290,7 @@ class Outbox:
             self._answered(group, None)  # sessions as they are on disk
             return
         self.writing_since = asyncio.get_running_loop().time()
-        submit(self._writer, *group.statement(), partial(self._answered, group))
+        submit(self._writer, self._bell, *group.statement(), partial(self._answered, group))
 
     def _answered(self, group: Group, error: Exception | None) -> None:
         """Take what the disk said of the group that was given to it."""
@@ -309,7 +311,7 @@ class Outbox:
             now = self._standing
             last = group.rows[-1].seq
             self._standing = Standing(now.epoch, last, now.upto, now.posted, now.conflict)
-            self.stored_octets += sum(len(row.body) for row in group.rows)
+            self.stored_octets += sum([len(row.body) for row in group.rows])
             self._recent.extend(group.rows)
         for put in group.puts:
             if not put.done.done():
@@ -639,13 +641,14 @@ async def open_outbox(path: Path, settings: Settings | None = None) -> AsyncIter
             page_size=PAGE_SIZE,
             copies=settings.renews,
         )
-        writer = await open_store(path, MIGRATIONS, page_size=PAGE_SIZE)
         async with contextlib.AsyncExitStack() as stack:
+            rings = stack.enter_context(bell())
+            writer = await open_store(path, MIGRATIONS, page_size=PAGE_SIZE)
             stack.push_async_callback(writer.close)
             standing = await _standing(writer, path, settings.machine)
             reader = await open_reader(path)
             stack.push_async_callback(reader.close)
-            outbox = Outbox((writer, reader), standing, path, settings, past)
+            outbox = Outbox((writer, reader), rings, standing, path, settings, past)
             outbox._sessions = await outbox.sessions()  # noqa: SLF001 - what is taken back to
             stack.push_async_callback(outbox.close)
             yield outbox

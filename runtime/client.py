@@ -245,7 +245,9 @@ class Client(aiomqtt.Client):
         """Publish: at QoS 1 `told` hears what becomes of it."""
         mid = 0
         if qos:
-            mid = next(mid for mid in self._mids if mid not in self._waiting)
+            mid = next(self._mids)
+            while mid in self._waiting:
+                mid = next(self._mids)
             self._waiting[mid] = told
         packed = b"" if not self._version5 else b"\0" if said is None else bytes(said.pack())
         self.write(publish(topic, payload, qos=qos, retain=retain, mid=mid, properties=packed))

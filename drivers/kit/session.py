@@ -76,15 +76,27 @@ class _Session:
         self._orders = orders
         self._orders.wake = self._wake
         self._reading: asyncio.Timeout | None = None
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        """Fires at the deadline or before it: it is not taken back with each chunk of bytes."""
         self._ask_at = self._clock() if dialogue.ask else math.inf
         self._asked = False
         self._answer_by = math.inf
         self._quiet_at = math.inf
+        self._speaks = bool(dialogue.good or dialogue.bad)
         self._said = dialogue.bad
         """What the device was last told."""
 
     async def run(self) -> None:
+        try:
+            await self._run()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _run(self) -> None:
         decoder, gap = self._dialogue.decoder, self._dialogue.gap
         if self._dialogue.hello:
             await self._write(self._dialogue.hello)
@@ -121,8 +133,11 @@ class _Session:
 
     async def _read_until(self, deadline: float) -> bytes:
         """Return what arrives before `deadline` or an order, or nothing."""
+        self._deadline = deadline
+        if deadline < math.inf and (self._timer is None or self._timer.when() > deadline):
+            self._look_again_at(deadline)
         try:
-            async with asyncio.timeout_at(None if deadline == math.inf else deadline) as limit:
+            async with asyncio.timeout(None) as limit:
                 self._reading = limit
                 return await self._stream.read()
         except TimeoutError:
@@ -135,6 +150,21 @@ class _Session:
                 return await self._stream.read()
         except TimeoutError:
             return b""
+
+    def _look_again_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        """End the waiting for bytes if it has lasted until its deadline."""
+        self._timer = None
+        if self._reading is None:
+            return
+        if self._clock() >= self._deadline:
+            self._wake()
+        elif self._deadline < math.inf:
+            self._look_again_at(self._deadline)
 
     def _wake(self) -> None:
         """End the waiting for bytes, so that an order goes out now."""
@@ -163,6 +193,8 @@ class _Session:
             with suppress(DeviceError):
                 await self._tell(["bad"] * len(readings))
             raise
+        if not self._speaks:
+            return
         await self._tell(
             [verdict for _, verdict in zip_longest(readings, (verdicts or ())[: len(readings)])]
         )

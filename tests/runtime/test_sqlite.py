@@ -3,18 +3,26 @@
 import asyncio
 import importlib.resources
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiosqlite
+import pytest
 
-from runtime.sqlite import open_store, submit
+from runtime.sqlite import Bell, bell, open_store, submit
 
 MIGRATIONS = importlib.resources.files("gateway") / "migrations"
 INSERT = "INSERT INTO outbox (seq, body, digest) VALUES (?, ?, ?)"
 
 
+@pytest.fixture
+async def rung() -> AsyncIterator[Bell]:
+    with bell() as made:
+        yield made
+
+
 async def test_the_answer_comes_in_the_loop_in_order_and_behind_the_statement(
-    tmp_path: Path,
+    tmp_path: Path, rung: Bell
 ) -> None:
     connection = await open_store(tmp_path / "o.db", MIGRATIONS)
     try:
@@ -29,7 +37,7 @@ async def test_the_answer_comes_in_the_loop_in_order_and_behind_the_statement(
                 if name == "last":
                     done.set()
 
-            submit(connection, INSERT, (1 if name != "last" else 2, "{}", b"d" * 32), hear)
+            submit(connection, rung, INSERT, (1 if name != "last" else 2, "{}", b"d" * 32), hear)
 
         for name in ("first", "twice", "last"):
             answer(name)
@@ -48,9 +56,26 @@ async def test_the_answer_comes_in_the_loop_in_order_and_behind_the_statement(
         await connection.close()
 
 
-async def test_what_was_given_before_closing_is_carried_out(tmp_path: Path) -> None:
+async def test_what_was_given_before_closing_is_carried_out(tmp_path: Path, rung: Bell) -> None:
     connection = await open_store(tmp_path / "o.db", MIGRATIONS)
     heard: list[Exception | None] = []
-    submit(connection, INSERT, (1, "{}", b"d" * 32), heard.append)
+    submit(connection, rung, INSERT, (1, "{}", b"d" * 32), heard.append)
     await connection.close()
     assert heard == [None]
+
+
+async def test_a_call_that_raises_does_not_keep_the_others_waiting(rung: Bell) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: complaints.append(context["exception"])
+    )
+    called = asyncio.Event()
+
+    def ring() -> None:
+        rung.call_soon_threadsafe(int, "x")
+        rung.call_soon_threadsafe(called.set)
+
+    await asyncio.to_thread(ring)
+    async with asyncio.timeout(30):
+        await called.wait()
+    assert [type(each) for each in complaints] == [ValueError]

@@ -149,6 +149,13 @@ class Loop(asyncio.BaseEventLoop):
         if self._turns > _LONGEST:
             raise Endless(f"{self._turns} callbacks by {self._now:.1f} s")
 
+    def add_reader(self, *_: Any) -> None:  # type: ignore[override]
+        """Watch no descriptor: the threads that would write to one are none here."""
+
+    def remove_reader(self, *_: Any) -> bool:
+        """Say that it was not watched."""
+        return False
+
     def _write_to_self(self) -> None:
         """Wake nobody: there is one thread."""
 
