@@ -619,6 +619,7 @@ async def _older_ledger(world: World) -> None:
 async def _older_outbox(world: World) -> None:
     """The gateway's card dies, and its outbox comes from a backup: numbers are given twice."""
     backup = world.books.backup("outbox.db")
+    world.books.doubt_at_death(world.loop.time())  # the backup may hold what is taken back now
     await asyncio.sleep(world.dice.uniform(1, 10))
     if backup is None or not world.gateway.dies_for_good():
         return
