@@ -42,13 +42,13 @@ class ReadableLedger(Store):
 
     @unbroken
     async def recent_streams(self, limit: int = 1_000) -> list[tuple[str, UUID]]:
-        """Return the newest stream of each gateway, those heard last first."""
+        """Return the stream of each gateway that brought a row last, the latest first."""
         async with self._reading() as connection:
             return await streams.recent(connection, limit)
 
     @unbroken
     async def streams(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Return the streams heard last, newest first, as plain values."""
+        """Return the streams that brought a row last, the latest first, as plain values."""
         async with self._reading() as connection:
             return await streams.heard_last(connection, limit)
 

@@ -102,7 +102,7 @@ async def _last_digest(connection: AsyncConnection, mine: Row[Any]) -> str | Non
 
 
 async def recent(connection: AsyncConnection, limit: int) -> list[tuple[str, UUID]]:
-    """Return the stream of each gateway that was heard last, those heard last first."""
+    """Return the stream of each gateway that brought a row last, the latest first."""
     place = func.row_number().over(partition_by=stream.c.gateway, order_by=_HEARD_LAST)
     ranked = select(stream, place.label("place")).subquery()
     query = (
@@ -115,6 +115,6 @@ async def recent(connection: AsyncConnection, limit: int) -> list[tuple[str, UUI
 
 
 async def heard_last(connection: AsyncConnection, limit: int) -> list[dict[str, Any]]:
-    """Return the streams heard last, newest first, as plain values."""
+    """Return the streams that brought a row last, the latest first, as plain values."""
     query = select(stream).order_by(stream.c.last_seen.desc()).limit(limit)
     return [dict(row) for row in (await connection.execute(query)).mappings()]

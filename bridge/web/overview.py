@@ -9,7 +9,7 @@ from bridge.web.figures import DAYS, told
 from bridge.web.visit import Answer, House, Moved, NotFound, Shown, Visit, unique
 
 STREAMS = 50
-"""Streams shown, those heard last; and entries that are stuck, the oldest."""
+"""Streams shown, those that brought a row last; and entries that are stuck, the oldest."""
 
 _FIGURES = {
     "order_accuracy",

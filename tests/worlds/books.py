@@ -117,7 +117,7 @@ class Books:
         """Note that a not-OK for want of an answer may still become a row: nobody takes it back."""
         for offer in self.offers:
             since = now - offer.told_at - self._frozen_between(offer.told_at, now)
-            if offer.verdict == "bad" and since < _TAKEN_BACK:
+            if offer.verdict == "bad" and 0 <= since < _TAKEN_BACK:
                 offer.doubtful = True
 
     def frozen(self, since: float, until: float) -> None:

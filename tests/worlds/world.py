@@ -619,10 +619,11 @@ async def _older_ledger(world: World) -> None:
 async def _older_outbox(world: World) -> None:
     """The gateway's card dies, and its outbox comes from a backup: numbers are given twice."""
     backup = world.books.backup("outbox.db")
-    world.books.doubt_at_death(world.loop.time())  # the backup may hold what is taken back now
+    made = world.loop.time()
     await asyncio.sleep(world.dice.uniform(1, 10))
     if backup is None or not world.gateway.dies_for_good():
         return
+    world.books.doubt_at_death(made)  # the backup may hold what was being taken back
     world.books.gone_with("outbox.db", backup)
     world.books.restore("outbox.db", backup)
     await asyncio.sleep(world.dice.uniform(0, 3))
