@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.damage import wal_of
+from gateway.damage import present, wal_of
 
 _LEAF = 0x0D  # first byte of a page with rows
 _NUMBER = 0  # serial type of a rowid's own column, which lies in the cell and not in the record
@@ -30,24 +30,32 @@ class Carved:
     digest: bytes
 
 
-def carve(path: Path) -> Iterator[Carved]:
+def carve(path: Path, *, zeros: bool = True) -> Iterator[Carved]:
     """Yield everything in the pages of a store and of its log that may be a row of the outbox.
 
     Old copies of pages are read too, so that a row may come more than once. Never raises for what
     the bytes say.
+
+    Args:
+        path: of the store.
+        zeros: take what the disk does not give for zeros.
+
+    Raises:
+        OSError: the disk does not give it, and it is not to be taken for zeros.
     """
     with contextlib.ExitStack() as stack:
-        main = stack.enter_context(_opened(path))
-        log = stack.enter_context(_opened(wal_of(path)))
+        main = stack.enter_context(_opened(path, zeros))
+        log = stack.enter_context(_opened(wal_of(path), zeros))
         for size in _page_sizes(main, log):
             yield from _Pages(main, log, size).rows()
 
 
 class _File:
-    """A file, or none. What the disk cannot read is zeros."""
+    """A file, or none. With `zeros` that is what the disk cannot read."""
 
-    def __init__(self, descriptor: int | None) -> None:
+    def __init__(self, descriptor: int | None, zeros: bool) -> None:
         self._descriptor = descriptor
+        self._zeros = zeros
         self.size = 0 if descriptor is None else os.fstat(descriptor).st_size
 
     def read(self, at: int, length: int) -> bytes:
@@ -57,17 +65,19 @@ class _File:
         try:
             return os.pread(self._descriptor, length, at)
         except OSError:
+            if not self._zeros:
+                raise
             return bytes(max(0, min(length, self.size - at)))
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[_File]:
-    if not path.exists():
-        yield _File(None)
+def _opened(path: Path, zeros: bool) -> Iterator[_File]:
+    if not present(path):
+        yield _File(None, zeros)
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        yield _File(descriptor)
+        yield _File(descriptor, zeros)
     finally:
         os.close(descriptor)
 

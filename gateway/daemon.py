@@ -10,26 +10,26 @@ import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
-from pydantic import ValidationError
-
 from contract.topics import Topics
-from contract.transactions import Transaction
 from gateway.bench import Bench
 from gateway.book import Book
 from gateway.commands import Commands
 from gateway.config import Gateway, Store
-from gateway.devices import Supervisor
+from gateway.devices import Devices, Supervisor
 from gateway.forwarder import Forwarder, OnConnected
 from gateway.health import Health
 from gateway.intake import Intake
-from gateway.movements import MAX_KEPT
 from gateway.outbox import Outbox, Settings, open_outbox
-from gateway.phrases import say
 from gateway.reference.subscription import Stream, Subscription
+from gateway.reserve import give_up_room
+from gateway.resuming import resume, say_what_ended
+from gateway.shut import Knocks, Refusal, Shut, until_open
 from gateway.signals import Signals, Told
-from gateway.stations.job import Signal, SignalKind
+from gateway.stations.job import SignalKind
 from gateway.whereabouts import Whereabouts
 from runtime.clock import Clock
 from runtime.logs import event
@@ -39,8 +39,6 @@ from runtime.systemd import notify_ready, notify_stopping, watchdog
 
 log = logging.getLogger(__name__)
 
-_RESUMED = 500  # newest rows looked through for what each station did last
-_COUNTED_AGAIN = 5_000  # rows counted again at least: serial numbers, what the copy leaves out
 _LEVELS: dict[SignalKind, int] = {
     # What went well is in the outbox: a line for each scan would wear the card as much as the scan.
     "ok": logging.DEBUG,
@@ -54,18 +52,92 @@ _STUCK = 15.0  # seconds a statement may take before the watchdog is left to bit
 async def run(config: Gateway, clock: Clock | None = None) -> None:
     """Run the gateway until cancelled. Whatever was said to be OK is on disk by then.
 
+    While the outbox cannot be opened every scan is refused, and it is tried again.
+
     Raises:
-        runtime.sqlite.StoreUnusable: the outbox cannot be opened; it was left as it is.
-        ExceptionGroup: of `StoreFailed`, when the disk failed while running.
+        ExceptionGroup: of `runtime.sqlite.StoreTooNew` or `StoreInUse`, when waiting would not
+            help: the outbox was left as it is; of `StoreFailed`, when the disk failed while
+            running.
     """
     clock = clock or Clock()
+    signals = Signals()
+    signals.listen(_log_signal)
+    async with _outputs(config, signals), asyncio.TaskGroup() as attending:
+        shut = _shut(config, signals, clock, attending)
+        opening = partial(_opened, config, clock, signals, shut.devices)
+        async with (
+            until_open(opening, shut, partial(give_up_room, config.store.path)) as parts,
+            _page(config, parts, signals),
+            asyncio.TaskGroup() as tasks,
+        ):
+            _begin(tasks, parts, shut)
+            _settle()
+            outbox, health = parts.outbox, parts.health
+            notify_ready(f"{len(health.benches)} stations, {len(health.supervisors)} devices")
+            event(
+                log,
+                logging.INFO,
+                "ready",
+                gateway=config.gateway,
+                epoch=str(outbox.standing.epoch),
+                last=outbox.standing.last,
+                waiting=outbox.standing.waiting,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What there is once the store is open."""
+
+    outbox: Outbox
+    reference: Subscription | None
+    forwarder: Forwarder
+    commands: Commands
+    health: Health
+
+
+def _shut(config: Gateway, signals: Signals, clock: Clock, attending: asyncio.TaskGroup) -> Shut:
+    """Return the gateway as it is without a store: its devices report to who refuses."""
+    knocks = Knocks()
+    refusals = [Refusal(station, signals, config.codes, knocks) for station in config.stations]
+    supervisors = [
+        Supervisor(device, refusal.accept, _nobody_looks)
+        for refusal in refusals
+        for device in refusal.station.devices
+    ]
+
+    @contextlib.asynccontextmanager
+    async def page(shut: Shut) -> AsyncIterator[None]:
+        if not config.web.enabled:
+            yield
+            return
+        from gateway.web.shut import shown  # noqa: PLC0415 - as in `_page`
+
+        async with shown(config, signals, shut, clock) as address:
+            event(log, logging.INFO, "listening without a store", address=address)
+            yield
+
+    return Shut(refusals, knocks, Devices(supervisors, attending), page)
+
+
+def _nobody_looks() -> None:
+    """Take it that a device has changed: without a store nothing is published."""
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    config: Gateway, clock: Clock, signals: Signals, devices: Devices
+) -> AsyncIterator[_Parts]:
+    """Open the store, and take up the shift from it.
+
+    Raises:
+        runtime.sqlite.StoreUnusable, StoreFailed: it cannot be had now.
+    """
     topics = Topics(config.site, config.gateway)
     async with (
         open_outbox(config.store.path, _settings(config.store)) as outbox,
         _reference(config, topics, clock, outbox) as reference,
     ):
-        signals = Signals()
-        signals.listen(_log_signal)
         forwarder = Forwarder(outbox, config.broker, topics, clock, ring=config.store.keep_rows)
         health = Health(
             topics,
@@ -97,42 +169,29 @@ async def run(config: Gateway, clock: Clock | None = None) -> None:
             )
             for station in config.stations
         ]
-        health.supervisors = [
-            Supervisor(device, bench.accept, changed)
-            for bench in health.benches
-            for device in bench.station.devices
-        ]
+        health.supervisors = devices.supervisors
         _let_command(health)
         if reference:
             reference.changed, reference.included = changed, book.movements.included
-        await _resume(health, outbox, book, reference.includes if reference else 0)
-        _say_what_ended(outbox, signals, health)
-        async with (
-            _outputs(config, signals),
-            _page(config, health, signals, forwarder, outbox),
-            asyncio.TaskGroup() as tasks,
-        ):
-            tasks.create_task(outbox.write(), name="write the outbox")
-            tasks.create_task(
-                forwarder.run(health.birth, health.will, _beside(health, commands, reference)),
-                name="forward",
-            )
-            if reference:
-                tasks.create_task(reference.run(), name="keep the reference copy")
-            for supervisor in health.supervisors:
-                tasks.create_task(supervisor.run(), name=f"device {supervisor.state.id}")
-            tasks.create_task(watchdog(lambda: not _stuck(outbox)), name="watchdog")
-            _settle()
-            notify_ready(f"{len(health.benches)} stations, {len(health.supervisors)} devices")
-            event(
-                log,
-                logging.INFO,
-                "ready",
-                gateway=config.gateway,
-                epoch=str(outbox.standing.epoch),
-                last=outbox.standing.last,
-                waiting=outbox.standing.waiting,
-            )
+        await resume(health.benches, outbox, book, reference.includes if reference else 0)
+        say_what_ended(outbox, signals, health.benches)
+        yield _Parts(outbox, reference, forwarder, commands, health)
+
+
+def _begin(tasks: asyncio.TaskGroup, parts: _Parts, shut: Shut) -> None:
+    """Start what runs for as long as the store does, and let the devices report to the benches."""
+    outbox, health, reference = parts.outbox, parts.health, parts.reference
+    tasks.create_task(outbox.write(), name="write the outbox")
+    beside = _beside(health, parts.commands, reference)
+    tasks.create_task(parts.forwarder.run(health.birth, health.will, beside), name="forward")
+    if reference:
+        tasks.create_task(reference.run(), name="keep the reference copy")
+    for bench in health.benches:
+        for supervisor in shut.devices.of(bench.station):
+            supervisor.report_to(bench.accept, health.changed.set)
+    shut.over({bench.station.name: bench.accept for bench in health.benches})
+    tasks.create_task(shut.devices.attend(), name="devices")
+    tasks.create_task(watchdog(lambda: not _stuck(outbox)), name="watchdog")
 
 
 async def run_until_told(config: Gateway) -> None:
@@ -197,24 +256,6 @@ def _heard_by(reference: Subscription | None, commands: Commands) -> Callable[[M
     return hear
 
 
-async def _resume(health: Health, outbox: Outbox, book: Book, includes: int) -> None:
-    standing = outbox.standing
-    rows = await outbox.newest(min(MAX_KEPT, max(_COUNTED_AGAIN, standing.last - includes)))
-    if unread := book.movements.recount([(row.seq, row.body) for row in rows], includes):
-        event(log, logging.WARNING, "rows that are not counted", seqs=unread[:10])
-    newest = []
-    for row in rows[-_RESUMED:]:
-        try:
-            newest.append(Transaction.model_validate_json(row.body))
-        except ValidationError:
-            # Of another version: the bridge will judge it. The shift goes on without.
-            event(log, logging.WARNING, "a stored row cannot be read", seq=row.seq)
-    stood = await outbox.sessions()
-    for bench in health.benches:
-        name = bench.station.name
-        bench.resume([each for each in newest if each.station == name], stood.get(name))
-
-
 def _settings(store: Store) -> Settings:
     return Settings(
         within=store.answer_within,
@@ -223,26 +264,6 @@ def _settings(store: Store) -> Settings:
         machine=this_machine(),
         renews=store.new_stream == "by itself",
     )
-
-
-def _say_what_ended(outbox: Outbox, signals: Signals, health: Health) -> None:
-    """Tell every station of a damaged store, until a person has seen to it."""
-    ended = outbox.unseen
-    if ended is None or ended.cause != "damage":
-        return
-    text = say("The store was damaged: {taken} scans were saved", taken=ended.taken)
-    todo = say("Go on. Support looks into what happened.")
-    if ended.lost:
-        text = say(
-            "The store was damaged: {lost} scans are lost, {taken} were saved",
-            lost=ended.lost,
-            taken=ended.taken,
-        )
-        todo = say("Call support before you go on: what was scanned last must be checked.")
-    for bench in health.benches:
-        signals.tell(
-            bench.station.name, Signal("not_ok" if ended.lost else "attention", text, todo)
-        )
 
 
 def _beside(health: Health, commands: Commands, reference: Subscription | None) -> OnConnected:
@@ -259,16 +280,21 @@ def _beside(health: Health, commands: Commands, reference: Subscription | None) 
 
 
 @contextlib.asynccontextmanager
-async def _page(
-    config: Gateway, health: Health, signals: Signals, forwarder: Forwarder, outbox: Outbox
-) -> AsyncIterator[None]:
+async def _page(config: Gateway, parts: _Parts, signals: Signals) -> AsyncIterator[None]:
     if not config.web.enabled:
         yield
         return
     # Imported here: a gateway without a page starts in half the time.
     from gateway.web.server import Server, serve  # noqa: PLC0415
 
-    server = Server(health, signals, outbox, forwarder, pin=config.web.pin, codes=config.codes)
+    server = Server(
+        parts.health,
+        signals,
+        parts.outbox,
+        parts.forwarder,
+        pin=config.web.pin,
+        codes=config.codes,
+    )
     async with serve(server.app(), config.web.listen) as address:
         event(log, logging.INFO, "listening", address=address)
         yield

@@ -24,6 +24,21 @@ _SECTOR = 512  # bytes a disk writes as a whole, or more
 _FUTURE = 100  # schemas to come; a number beyond that was never written
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT")
 """Our own questions are right: a store that calls one wrong has lost what it is about."""
+_WITHHELD = (
+    "SQLITE_IOERR",  # a statement says SQLITE_CORRUPT for some: see `read_through`
+    "SQLITE_CANTOPEN",
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_NOMEM",
+    "SQLITE_FULL",
+    "SQLITE_READONLY",
+    "SQLITE_PERM",
+    "SQLITE_AUTH",
+)
+_UNREAD = re.compile(r"failed to get page|error code=?\s*(?P<code>\d+)", re.IGNORECASE)
+"""How SQLite's check speaks of a page that the disk did not give. Source: its btree.c."""
+_IOERR = 10  # the low byte of every SQLITE_IOERR
+_CHUNK = 1 << 20
 
 
 def wal_of(path: Path) -> Path:
@@ -36,7 +51,7 @@ def looking(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a store to read it, leaving it as it is. Texts come as bytes: they may be damaged."""
     wal = wal_of(path)
     # Without a log nothing can be under way, and SQLite need not leave files of its own behind.
-    alone = not wal.exists() or wal.stat().st_size == 0
+    alone = not present(wal) or wal.stat().st_size == 0
     mode = "immutable=1" if alone else "mode=ro"
     with contextlib.closing(sqlite3.connect(f"file:{quoted(path)}?{mode}", uri=True)) as store:
         store.text_factory = bytes
@@ -50,10 +65,43 @@ def is_damage(error: sqlite3.Error) -> bool:
     return str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGED)
 
 
+def is_withheld(error: BaseException | None) -> bool:
+    """Return whether it cannot be had now, be it in order or not: that may end by itself."""
+    return str(getattr(error, "sqlite_errorname", "")).startswith(_WITHHELD)
+
+
+def present(path: Path) -> bool:
+    """Return whether a file is there. Unlike `Path.exists` it never takes a fault for a no.
+
+    Raises:
+        OSError: the disk does not say.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def read_through(path: Path) -> None:
+    """Read every byte of a store and of its log, as plain files.
+
+    Raises:
+        OSError: the disk does not give all of it; what SQLite says of the store proves nothing.
+            SQLITE_CORRUPT may then be EIO. Source: SQLITE_IOERR_CORRUPTFS in its vdbe.c.
+    """
+    for each in (path, wal_of(path)):
+        if present(each):
+            with each.open("rb", buffering=0) as file:
+                while file.read(_CHUNK):
+                    pass
+
+
 def damage_of(path: Path, migrations: Traversable, *, deep: bool = False) -> str | None:
     """Return what is wrong with the store at `path`; None if nothing, or if there is none.
 
-    Every row that the bridge has not confirmed is read.
+    Every row that the bridge has not confirmed is read. Damage is what was read and is wrong: where
+    the disk does not give everything, nothing is known of it.
 
     Args:
         path: of a store that nobody writes to.
@@ -64,12 +112,19 @@ def damage_of(path: Path, migrations: Traversable, *, deep: bool = False) -> str
         StoreTooNew: it was written by a newer program.
         StoreUnusable: it cannot be read at all: no permission, a disk that fails.
     """
-    if not path.exists() or (path.stat().st_size == 0 and not wal_of(path).exists()):
-        return None
     try:
-        broken = broken_log(path)
-        if broken:
-            return broken
+        if not present(path) or (path.stat().st_size == 0 and not present(wal_of(path))):
+            return None
+        found = broken_log(path) or _looked_at(path, migrations, deep)
+        if found:
+            read_through(path)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnusable(f"{path}: {error}") from error
+    return found
+
+
+def _looked_at(path: Path, migrations: Traversable, deep: bool) -> str | None:
+    try:
         with looking(path) as store:
             return _examined(store, path, migrations, deep)
     except UnicodeDecodeError:
@@ -77,9 +132,7 @@ def damage_of(path: Path, migrations: Traversable, *, deep: bool = False) -> str
     except sqlite3.Error as error:
         if is_damage(error):
             return str(error)
-        raise StoreUnusable(f"{path}: {error}") from error
-    except OSError as error:
-        raise StoreUnusable(f"{path}: {error}") from error
+        raise
 
 
 def _examined(
@@ -103,8 +156,21 @@ def _examined(
     check = "integrity_check(1)" if deep else "quick_check(1)"
     [(said,)] = store.execute(f"PRAGMA {check}")
     if said != b"ok":
-        return f"not in order: {said.decode('utf-8', 'replace')}".splitlines()[0]
+        return _said(path, said.decode("utf-8", "replace"))
     return _stream(store) or _rows(store, deep=deep)
+
+
+def _said(path: Path, text: str) -> str:
+    """Return what SQLite's check has found.
+
+    Raises:
+        StoreUnusable: it has found that the disk does not give a page, and says so as if it were
+            damage.
+    """
+    unread = _UNREAD.search(text)
+    if unread and (unread["code"] is None or int(unread["code"]) & 0xFF == _IOERR):
+        raise StoreUnusable(f"{path}: the disk does not give all of it: {text}")
+    return f"not in order: {text}".splitlines()[0]
 
 
 def schema_of(scripts: dict[int, str]) -> dict[str, str]:
@@ -176,7 +242,7 @@ def broken_log(path: Path) -> str | None:
     takes 0.1 s, and there is one only after a kill. Source: SQLite's file format, 4.
     """
     wal = wal_of(path)
-    data = wal.read_bytes() if wal.exists() else b""
+    data = wal.read_bytes() if present(wal) else b""
     if len(data) < _WAL_HEADER + _FRAME_HEADER:
         return None
     magic, _, size = struct.unpack_from(">III", data)

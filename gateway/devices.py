@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,7 +19,7 @@ from drivers.kit.hotplug import Hotplug, Trace
 from drivers.kit.readings import Noise, Reading, ScaleCommand
 from drivers.kit.session import Orders, Verdicts, converse
 from drivers.kit.streams import open_stream
-from gateway.config import Device
+from gateway.config import Device, Station
 from gateway.errors import GatewayError
 from runtime.backoff import Backoff
 from runtime.logs import event
@@ -96,6 +96,11 @@ class Supervisor:
     @state.setter
     def state(self, state: DeviceState) -> None:
         self._state = state
+
+    def report_to(self, emit: Emit, changed: Callable[[], None]) -> None:
+        """Pass what the device says on to `emit` from now on, open as it is."""
+        self._emit = emit
+        self._changed = changed
 
     async def run(self) -> None:
         """Keep the device open and pass on what it says, until cancelled."""
@@ -185,3 +190,37 @@ class Supervisor:
             event(log, level, f"device {word}", device=self._device.id, why=why)
         self.state = replace(state, state=word, why=why)
         self._changed()
+
+
+class Devices:
+    """All devices of a gateway: opened once, whoever they report to."""
+
+    def __init__(self, supervisors: Sequence[Supervisor], tasks: asyncio.TaskGroup) -> None:
+        """Take what looks after each, and who looks after these: one that dies is heard there."""
+        self.supervisors = supervisors
+        self._tasks = tasks
+        self._running: list[asyncio.Task[None]] = []
+
+    def of(self, station: Station) -> list[Supervisor]:
+        """Return what looks after the devices of one station."""
+        ids = {device.id for device in station.devices}
+        return [each for each in self.supervisors if each.state.id in ids]
+
+    def open(self) -> None:
+        """Open them. Does nothing where they are."""
+        if not self._running:
+            self._running = [
+                self._tasks.create_task(each.run(), name=f"device {each.state.id}")
+                for each in self.supervisors
+            ]
+
+    async def attend(self) -> None:
+        """Keep them open until cancelled, and close them then."""
+        self.open()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for task in self._running:
+                task.cancel()
+            if self._running:
+                await asyncio.wait(self._running)

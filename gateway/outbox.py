@@ -48,7 +48,15 @@ from gateway.rows import (
 )
 from gateway.salvage import Ended
 from runtime.logs import event
-from runtime.sqlite import Bell, StoreUnusable, bell, open_reader, open_store, submit
+from runtime.sqlite import (
+    Bell,
+    StoreInUse,
+    StoreUnusable,
+    bell,
+    open_reader,
+    open_store,
+    submit,
+)
 
 log = logging.getLogger(__name__)
 
@@ -670,7 +678,7 @@ def alone(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StoreUnusable(f"{path}: in use by another process") from error
+            raise StoreInUse(f"{path}: in use by another process") from error
         yield
 
 

@@ -1,8 +1,9 @@
 """Whether a store must end its stream before it is opened, and the note that says so.
 
 A daemon that finds its store damaged, or finds that it is a copy, cannot mend that while it runs.
-It leaves a note and ends. The next start looks at the store, with or without a note. Where a note
-says damage and nothing is found, the disk has read something wrong once: it gets another chance,
+It leaves a note and ends. The next start looks at the store, with or without a note; where one says
+damage, at confirmed rows and indexes too. Where nothing is found and the word was SQLite's, a read
+had failed. Where it was a digest's, the disk has read something wrong once: it gets another chance,
 and the second such note ends the stream, so that no wall is run into for ever.
 """
 
@@ -11,13 +12,14 @@ import json
 import logging
 import os
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from uuid import UUID
 
-from gateway.damage import damage_of, looking
-from gateway.reserve import Reserve
+from gateway.damage import damage_of, is_withheld, looking, present
+from gateway.reserve import give_up_room
 from gateway.salvage import Cause, Ended, finish, past_of, renew
 from runtime.logs import event
 from runtime.machine import other_machine
@@ -62,13 +64,13 @@ def renewed(
     """
     try:
         finish(path)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise StoreUnusable(f"{path}: {error}") from error
     found = _reason(path, migrations, machine)
     if found is not None and (copies or found[0] in {"damage", "asked"}):
         cause, why = found
         # Room for a second store; it is put by again when that is done.
-        Reserve(path.with_name(f"{path.name}.reserve"), 0).drop()
+        give_up_room(path)
         ended = renew(path, cause, why, migrations, machine=machine, page_size=page_size)
         event(
             log,
@@ -86,12 +88,28 @@ def renewed(
 
 
 def past_at(path: Path) -> tuple[Ended, ...]:
-    """Return the streams that ended at `path`, oldest first."""
-    if not path.exists():
-        return ()
-    with contextlib.suppress(sqlite3.Error, ValueError), looking(path) as store:
-        return tuple(past_of(store))
+    """Return the streams that ended at `path`, oldest first.
+
+    Raises:
+        StoreUnusable: the disk does not say.
+    """
+    with _if_told(path):
+        if present(path):
+            with looking(path) as store:
+                return tuple(past_of(store))
     return ()
+
+
+@contextlib.contextmanager
+def _if_told(path: Path) -> Iterator[None]:
+    """Pass over a store that has nothing to say, older or empty; not over a disk that fails."""
+    try:
+        yield
+    except (sqlite3.Error, ValueError) as error:
+        if is_withheld(error):
+            raise StoreUnusable(f"{path}: {error}") from error
+    except OSError as error:
+        raise StoreUnusable(f"{path}: {error}") from error
 
 
 def unseen_of(path: Path, past: tuple[Ended, ...]) -> Ended | None:
@@ -123,18 +141,16 @@ def _note(path: Path) -> Path:
 
 
 def _reason(path: Path, migrations: Traversable, machine: str) -> tuple[Cause, str] | None:
-    if not path.exists():
-        return None
-    damage = damage_of(path, migrations)
-    if damage and damage_of(path, migrations):  # a disk may read wrong once
-        return "damage", damage
     noted = _noted(path)
-    try:
-        with looking(path) as store:
-            row = store.execute("SELECT epoch, upto, conflict, machine FROM stream").fetchone()
-            past = past_of(store)
-    except (sqlite3.Error, ValueError):
-        return None  # of an older version, or empty: nothing is known of it
+    deep = noted is not None and noted.cause == "damage"
+    damage = damage_of(path, migrations, deep=deep)
+    if damage and damage_of(path, migrations, deep=deep):  # a disk may read wrong once
+        return "damage", damage
+    row, past = None, past_at(path)
+    with _if_told(path):
+        if present(path):
+            with looking(path) as store:
+                row = store.execute("SELECT epoch, upto, conflict, machine FROM stream").fetchone()
     if row is None:
         return None
     epoch, upto, conflict, born = row
@@ -156,8 +172,12 @@ class _Note:
 
     @property
     def counts(self) -> bool:
-        """Whether the stream ends for it though nothing is wrong with the store to be seen."""
-        return self.cause != "damage" or self.times > 1
+        """Whether the stream ends for it though nothing is wrong with the store to be seen.
+
+        A statement whose read ended with EIO says SQLITE_CORRUPT too: if all of the store is in
+        order now, it was that. Source: SQLITE_IOERR_CORRUPTFS in SQLite's vdbe.c.
+        """
+        return self.cause != "damage" or (self.times > 1 and "(SQLITE_" not in self.why)
 
 
 def _noted(path: Path) -> _Note | None:

@@ -6,6 +6,7 @@ twice what the write-ahead log may grow to, and some 5,000 scans.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 from pathlib import Path
@@ -13,6 +14,24 @@ from pathlib import Path
 from runtime.logs import event
 
 log = logging.getLogger(__name__)
+
+
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")  # the latter: the log's index could not grow
+
+
+def is_for_want_of_room(error: BaseException) -> bool:
+    """Return whether an error, or what it came of, says that the disk is full."""
+    found = (error, error.__cause__)
+    return any(
+        getattr(each, "sqlite_errorname", "") in _FULL
+        or (isinstance(each, OSError) and each.errno in {errno.ENOSPC, errno.EDQUOT})
+        for each in found
+    )
+
+
+def give_up_room(store: Path) -> bool:
+    """Give a store that nobody has open the room put by; return whether there was any."""
+    return Reserve(store.with_name(f"{store.name}.reserve"), 0).drop()
 
 
 class Reserve:

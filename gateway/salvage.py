@@ -22,7 +22,14 @@ from typing import Any, Literal
 
 from contract.canonical import canonical, digest
 from gateway.carving import carve
-from gateway.damage import broken_log, looking, watermark
+from gateway.damage import (
+    broken_log,
+    is_withheld,
+    looking,
+    present,
+    read_through,
+    watermark,
+)
 from gateway.rows import SELECT_ROWS, intact, stream_digest
 from runtime.sqlite import StoreUnusable, scripts_of, sha256
 
@@ -77,6 +84,7 @@ def renew(
     *,
     machine: str = "",
     page_size: int = 4096,
+    at_once: bool = False,
 ) -> Ended:
     """Move the store at `path` aside, and make a new one of what it holds.
 
@@ -87,15 +95,20 @@ def renew(
         migrations: the schema.
         machine: to write into the new store.
         page_size: of the new store.
+        at_once: leave behind what the disk does not give, where it may give it another time.
 
     Raises:
         StoreUnusable: there is no room, no permission, or the disk fails; the old store is there.
     """
+    patient = not at_once
     try:
         finish(path)
+        if patient:
+            read_through(path)  # a statement would call it damage that the disk does not give all
         with contextlib.closing(_staging(path)) as staged:
-            said = _what_it_says(path)
-            missing = _gather(path, said, staged, thorough=cause == "damage")
+            said = _what_it_says(path, patient=patient)
+            thorough = cause == "damage"
+            missing = _gather(path, said, staged, thorough=thorough, patient=patient)
             ended = _build(
                 path,
                 staged,
@@ -122,12 +135,12 @@ def finish(path: Path) -> None:
     """End what a kill may have left half done. Does nothing where nothing was.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError, sqlite3.Error: the folder cannot be written to, or the disk fails.
     """
     _forget(_beside(path, "building"))
     _forget(_beside(path, "staging"))
     ready = _beside(path, "ready")
-    if ready.exists():
+    if present(ready):
         with looking(ready) as store:
             [(aside,)] = store.execute("SELECT aside FROM past ORDER BY number DESC LIMIT 1")
         _swap(path, aside.decode("utf-8"))
@@ -179,10 +192,20 @@ def _staging(path: Path) -> sqlite3.Connection:
     return staged
 
 
-def _what_it_says(path: Path) -> _Said:
+@contextlib.contextmanager
+def _passing_over(patient: bool) -> Iterator[None]:
+    """Go on without what cannot be read; not where the disk may give it another time."""
+    try:
+        yield
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        if patient and is_withheld(error):
+            raise
+
+
+def _what_it_says(path: Path, *, patient: bool) -> _Said:
     said: dict[str, Any] = {}
-    with contextlib.suppress(*_UNREADABLE), looking(path) as store:
-        with contextlib.suppress(sqlite3.Error, ValueError, TypeError):
+    with _passing_over(patient), looking(path) as store:
+        with _passing_over(patient):
             known = watermark(
                 *store.execute(
                     "SELECT epoch, upto, posted, conflict, digest FROM stream"
@@ -190,9 +213,9 @@ def _what_it_says(path: Path) -> _Said:
             )
             if known:
                 said |= {"epoch": str(known[0]), "upto": known[1]}
-        with contextlib.suppress(*_UNREADABLE):
+        with _passing_over(patient):
             said["sessions"] = tuple(_sessions(store))
-        with contextlib.suppress(sqlite3.Error, ValueError, TypeError, UnicodeError):
+        with _passing_over(patient):
             past_of(store)  # fails where one of them cannot be read
             said["past"] = tuple(
                 tuple(_text(value) for value in row)
@@ -210,20 +233,20 @@ def _sessions(store: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 
 def _gather(
-    path: Path, said: _Said, staged: sqlite3.Connection, *, thorough: bool
+    path: Path, said: _Said, staged: sqlite3.Connection, *, thorough: bool, patient: bool
 ) -> tuple[tuple[int, int], ...]:
     """Put every row that can be believed into `staged`; return what is missing in between."""
     floor = max(0, (said.upto or 0) - CARRIED)
     staged.execute("BEGIN")
     whole = True
     try:
-        for seq, body, stored in _by_sql(path, floor):
+        for seq, body, stored in _by_sql(path, floor, patient=patient):
             _stage(staged, said.epoch, (seq, body, stored), carved=False)
     except _Broken:
         whole = False
     if thorough:
         [(top,)] = staged.execute("SELECT coalesce(max(seq), 0) FROM found")
-        for row in carve(path):
+        for row in carve(path, zeros=not patient):
             # What was taken back lies in old pages still. Behind the newest row nothing is looked
             # for there, unless the newest rows may be missing.
             if row.seq > floor and (row.seq < top or not whole):
@@ -236,11 +259,12 @@ class _Broken(Exception):
     """Not every row could be read in order."""
 
 
-def _by_sql(path: Path, floor: int) -> Iterator[tuple[Any, Any, Any]]:
+def _by_sql(path: Path, floor: int, *, patient: bool) -> Iterator[tuple[Any, Any, Any]]:
     """Yield rows as SQLite reads them: from the front, and where it stops, from the end.
 
     Raises:
         _Broken: at the end, if there may be more.
+        sqlite3.Error, OSError: the disk may give them another time, and there is patience for it.
     """
     reached = floor
     try:
@@ -250,13 +274,17 @@ def _by_sql(path: Path, floor: int) -> Iterator[tuple[Any, Any, Any]]:
                 for row in store.execute(query, (reached,)):
                     yield row
                     reached = row[0]
-            except _UNREADABLE:
+            except _UNREADABLE as error:
+                if patient and is_withheld(error):
+                    raise
                 query = f"{SELECT_ROWS} WHERE seq > ? ORDER BY seq DESC"
                 yield from store.execute(query, (reached,))
                 raise
             if broken_log(path):
                 raise _Broken
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, OSError) as error:
+        if patient and (is_withheld(error) or isinstance(error, OSError)):
+            raise
         raise _Broken from error
 
 
@@ -394,7 +422,7 @@ def _swap(path: Path, aside: str) -> None:
     """Put the new store in place. The log goes first: it must never meet the new file."""
     for tail in ("-wal", "-shm", ""):
         old = path.with_name(path.name + tail)
-        if old.exists():
+        if present(old):
             old.rename(path.with_name(aside + tail))
     _sync(path.parent)
     _beside(path, "ready").rename(path)

@@ -35,6 +35,10 @@ class StoreTooNew(StoreUnusable):
     """The database was written by a newer version of this program. Upgrade the program."""
 
 
+class StoreInUse(StoreUnusable):
+    """Another process holds the database, and is to hold it alone. End one of the two."""
+
+
 async def open_store(
     path: Path, migrations: Traversable, *, page_size: int = 4096
 ) -> aiosqlite.Connection:

@@ -457,6 +457,7 @@ def _new_epoch(place: _Place, options: argparse.Namespace) -> int:
             MIGRATIONS,
             machine=this_machine(),
             page_size=PAGE_SIZE,
+            at_once=True,
         )
         see(place.path, past_at(place.path))  # who asked for it has seen it
     said = f"a new stream begins with {ended.taken} rows; the old file is {ended.aside}"

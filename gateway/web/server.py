@@ -119,7 +119,7 @@ class Server:
         app.router.add_post("/api/ack", self._acknowledge)
         app.router.add_get("/api/events", self._events)
         self._admin.add_to(app.router)
-        app.on_response_prepare.append(_safe)
+        app.on_response_prepare.append(safe)
         app.cleanup_ctx.append(self._watching)
         return app
 
@@ -291,7 +291,8 @@ def page(name: str, language: str) -> str:
     return text
 
 
-async def _safe(request: web.Request, response: web.StreamResponse) -> None:
+async def safe(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer the headers that keep a page of ours to itself."""
     del request
     response.headers.update(_HEADERS)
 

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.bench import Bench
+from gateway.shut import Refusal
 from gateway.signals import Fallen, Signals, Told
 from gateway.web import wording
 
@@ -20,7 +21,7 @@ _WEIGHT = 0.2  # seconds between two live weights: faster figures cannot be read
 async def pump(
     response: web.StreamResponse,
     signals: Signals,
-    bench: Bench | None,
+    bench: Bench | Refusal | None,
     words: Callable[[str], wording.Catalogue],
 ) -> None:
     """Write to `response` until its reader is gone or too slow: the last signals, then each.
@@ -40,7 +41,7 @@ async def pump(
 class _Screen:
     """What one station's screen was told of its scale and of us."""
 
-    def __init__(self, bench: Bench | None) -> None:
+    def __init__(self, bench: Bench | Refusal | None) -> None:
         self._bench = bench
         self._weight: dict[str, Any] | None = None
         self._quiet = 0.0

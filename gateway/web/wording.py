@@ -11,6 +11,7 @@ from gateway.bench import Bench, label
 from gateway.health import Alert
 from gateway.languages import ENGLISH, catalogue
 from gateway.phrases import Phrase, say, translate
+from gateway.shut import Refusal
 from gateway.signals import Told
 from gateway.stations.job import Progress
 from gateway.whereabouts import Whereabout
@@ -19,6 +20,7 @@ Catalogue = Mapping[str, str]
 
 # What a person at a station is told of an alert; whoever mends it reads the whole text elsewhere.
 _ALERTS = {
+    "store-unusable": say("The store cannot be used"),
     "store-damaged": say("The store was damaged"),
     "stream-ended": say("This store may be a copy"),
     "stream-conflict": say("This store may be a copy"),
@@ -37,7 +39,7 @@ _ALERTS = {
 }
 
 
-def language_of(asked: str | None, bench: Bench | None) -> str:
+def language_of(asked: str | None, bench: Bench | Refusal | None) -> str:
     """Return the language to speak: the one asked for, or the station's own."""
     return asked or (bench.station.language if bench else ENGLISH)
 
@@ -97,7 +99,7 @@ def _said(text: str, words: Catalogue) -> str:
     return translate(text, words) if isinstance(text, Phrase) else text
 
 
-def live_weight(bench: Bench) -> dict[str, Any] | None:
+def live_weight(bench: Bench | Refusal) -> dict[str, Any] | None:
     """Return the scale's last word; None where it has said nothing yet."""
     live = bench.live
     if live is None:

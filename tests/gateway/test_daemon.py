@@ -433,12 +433,14 @@ async def test_two_daemons_never_share_a_store(place: Place) -> None:
         await third.ready()
 
 
-async def test_a_folder_that_cannot_be_written_is_said(place: Place) -> None:
+async def test_a_folder_that_cannot_be_written_is_said_and_waited_for(place: Place) -> None:
     (place.folder / "a file").write_text("")
     place.store = place.folder / "a file" / "outbox.db"
     async with Daemon(place.write()) as daemon:
-        why = await refused(daemon, 1)
-    assert why.startswith(f"{place.store}: its folder cannot be used: ")
+        why = (await daemon.until("the store cannot be used"))["why"]
+        assert why.startswith(f"{place.store}: its folder cannot be used: ")
+        (place.folder / "a file").unlink()
+        await daemon.ready()
 
 
 async def test_a_store_that_is_no_database_is_said_and_moved_aside(place: Place) -> None:

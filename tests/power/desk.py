@@ -21,6 +21,7 @@ from tests.power.office import SITE, Office
 from tests.power.warm import Plan, Warm
 
 NAME = "outbox.db"
+_SHUT = "the store cannot be used"
 GENEROUS = 60.0  # seconds for anything that takes a fraction of one on an idle machine
 
 
@@ -35,8 +36,9 @@ class Heard:
 
     @property
     def verdict(self) -> bool:
-        """Whether this is what an operator hears after a scan."""
-        return self.event in {"signal ok", "signal not_ok", "signal ignored"}
+        """Whether this is what an operator hears after a scan, and not of what ended before it."""
+        announced = self.text.startswith("The store was damaged")
+        return self.event in {"signal ok", "signal not_ok", "signal ignored"} and not announced
 
 
 @dataclass(slots=True)
@@ -166,7 +168,14 @@ class Desk:
 
     def _up(self, heard: Sequence[Heard]) -> bool:
         events = [each.event for each in heard]
-        return "ready" in events and events.count("device open") == len(self.scanners)
+        answers = "ready" in events or _SHUT in events
+        return answers and events.count("device open") == len(self.scanners)
+
+    @property
+    def shut(self) -> bool:
+        """Whether it answers, but has no store."""
+        said = [each.event for each in self.this_life if each.event in {"ready", _SHUT}]
+        return self.alive and said[-1:] == [_SHUT]
 
     @property
     def alive(self) -> bool:

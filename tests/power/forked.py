@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from gateway import forwarder, outbox
+from gateway import forwarder, outbox, shut
 from gateway.__main__ import main
 from gateway.outbox import Outbox
 from tests.power import shim
@@ -37,6 +37,8 @@ _NEEDED = (
 """What a gateway imports when it first needs it: here once, for all forks to have."""
 _WORD_APART = 0.005
 """Seconds between two writes of the bridge's word, so that a run of a fraction of one has some."""
+_TRY_APART = 0.01
+"""Seconds between the first two tries to open a store that cannot be had."""
 
 
 def serve(wire: socket.socket) -> None:
@@ -67,7 +69,8 @@ def _be_a_gateway(words: dict[str, Any]) -> None:
     own.store(Path(words["store"]))
     if words["tape"] is not None:
         own.tape(Path(words["tape"]), data=False)
-    own.fail(words["fail"], words["error"], Path(words["lasts"]) if words["lasts"] else None)
+    lasts = Path(words["lasts"]) if words["lasts"] else None
+    own.fail(words["fail"], words["error"], lasts, words["only"])
     own.kill(words["kill"])
     if words["lie"]:
         own.lie()
@@ -106,5 +109,6 @@ if __name__ == "__main__":
     for module in _NEEDED:
         importlib.import_module(module)
     forwarder._KEEP_EVERY = outbox._WORD_APART = _WORD_APART
+    shut._FIRST_APART = _TRY_APART
     gc.freeze()  # or each fork copies the memory it looks through
     serve(socket.socket(fileno=int(sys.argv[1])))

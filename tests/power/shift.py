@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contract.transactions import Transaction
-from tests.power import tape
+from tests.power import shim, tape
 from tests.power.desk import Desk
 from tests.power.office import Office
 from tests.power.warm import Plan
@@ -32,6 +32,8 @@ class Shift:
     desk: Desk
     name: str
     office: Office | None = None
+    before: list[str] = field(default_factory=list)
+    """Codes that the store held already, none of which has gone to the office."""
     told: dict[str, int] = field(default_factory=dict)
     """Code to seq, of what was said to be OK or, after a restart, to be recorded."""
     refused: Counter[str] = field(default_factory=Counter)
@@ -57,6 +59,11 @@ class Shift:
             for _ in range(_TRIES):
                 if not up:
                     up = self._restart(plan)
+                    self._look_for(code)
+                    if code in self.told:
+                        break
+                if up and self.desk.shut and not _lasting(plan):
+                    up = self.desk.until(lambda: not self.desk.shut)
                     self._look_for(code)
                     if code in self.told:
                         break
@@ -88,7 +95,8 @@ class Shift:
         if plan.lasts is not None and plan.lasts.exists():
             if self.restarts > 0:
                 plan.lasts.unlink()
-            again = Plan(plan.store, fail=1, error=plan.error, lasts=plan.lasts)
+            only: shim.Only = "any" if plan.only == "any" else "reads"
+            again = Plan(plan.store, fail=1, error=plan.error, lasts=plan.lasts, only=only)
         self.restarts += 1
         return self.desk.start(again)
 
@@ -103,10 +111,12 @@ class Shift:
         if self.office is None:
             return
         end = time.monotonic() + _DRAINED_WITHIN
-        while len(self.office.booked) < SCANS:
+        while len(self.office.booked) < len(self.before) + SCANS:
             assert time.monotonic() < end, f"the office has not got it all:\n{self.desk.log}"
             if not self.desk.alive:
                 self._restart(plan)
+            elif self.desk.shut and plan.lasts is not None:
+                plan.lasts.unlink(missing_ok=True)
             self.desk.listen(0.02)
         end = time.monotonic() + _LINGER
         while self.desk.alive and time.monotonic() < end:
@@ -132,7 +142,7 @@ class Shift:
         if said != "ok":
             wrong.append(f"integrity_check: {said}")
         if self.office is not None:
-            if list(self.office.booked.values()) != self.codes:
+            if list(self.office.booked.values()) != self.before + self.codes:
                 wrong.append(f"the office has {list(self.office.booked.values())}")
             if any(each.upto < len(each.digests) for each in self.office.streams.values()):
                 wrong.append("the office has a gap")
@@ -145,13 +155,17 @@ class Shift:
         for code, seq in self.told.items():
             if found.get(seq) != code:
                 wrong.append(f"{code} was told OK as {seq}, which is {found.get(seq)}")
-        if sorted(found.values()) != sorted(self.codes):
+        if sorted(found.values()) != sorted(self.before + self.codes):
             wrong.append(f"the store has {list(found.values())}")
         if list(found) != list(range(1, last + 1)):
             wrong.append(f"a gap, or out of order: {list(found)}, last {last}")
-        if list(found.values()) != self.codes:
+        if list(found.values()) != self.before + self.codes:
             wrong.append("not in the order of the scans")
         return wrong
+
+
+def _lasting(plan: Plan) -> bool:
+    return plan.lasts is not None and plan.lasts.exists()
 
 
 def _code(each: Stored) -> str:

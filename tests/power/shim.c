@@ -1,6 +1,7 @@
 /* Stands between a process and the C library (LD_PRELOAD), and can
  *   - put on a tape what is done to the files of one folder, flushes included, and what was told;
- *   - let the n-th I/O call on them fail, once or for as long as some file exists;
+ *   - let the n-th I/O call on them fail, once or for as long as some file exists; of the later ones
+ *     all, or the reads only, or only reads of what that call was to read, as with a bad block;
  *   - kill the process before the n-th call that changes anything outside it;
  *   - let fsync and fdatasync lie.
  * It does nothing until power_store() or, for a program of its own, POWER_STORE says which folder.
@@ -38,6 +39,13 @@ static long calls, effects;       /* I/O calls on the store; calls that change s
 static long fail_at, kill_at;     /* 0: never */
 static int fail_with;             /* errno, or 0 for a short write */
 static char fail_while[PATH_MAX]; /* later calls fail too as long as this file is there */
+enum { ANY, READS, PLACE };
+static int fail_what = ANY; /* which calls: a disk that is gone, that only writes, a bad block */
+static struct {
+    dev_t device;
+    ino_t inode;
+    off_t from, to;
+} bad;
 static int lies;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
@@ -106,13 +114,36 @@ static int lasts(void) {
 
 enum { GO_ON, FAIL, SHORTEN };
 
+/* What a call reads; nothing for one that does not read. */
+struct reach {
+    int descriptor;
+    off_t from;
+    size_t size;
+};
+
+/* Whether a read meets the bad block, which is made by the first call that is to fail. */
+static int meets(struct reach reach) {
+    struct stat status;
+    if (fstat(reach.descriptor, &status) != 0) return 0;
+    off_t to = reach.from + (off_t)reach.size;
+    if (calls == fail_at) {
+        bad.device = status.st_dev;
+        bad.inode = status.st_ino;
+        bad.from = reach.from;
+        bad.to = to;
+    }
+    return status.st_dev == bad.device && status.st_ino == bad.inode && reach.from < bad.to &&
+           bad.from < to;
+}
+
 /* Count an I/O call on the store, and say whether it is to fail. `op` is its letter on the tape. */
-static int verdict(char op, const char *what) {
+static int judged(char op, const char *what, struct reach reach) {
     pthread_mutex_lock(&turn);
     int found = GO_ON, saved = errno;
     ++calls;
     record('N', -1, (uint64_t)calls, (uint64_t)op, what, NULL);
-    if (fail_at && (calls == fail_at || (calls > fail_at && lasts()))) {
+    if (fail_at && (calls == fail_at || (calls > fail_at && lasts())) &&
+        (fail_what == ANY || (op == 'p' && (fail_what == READS || meets(reach))))) {
         if (fail_with == 0)
             found = op == 'w' ? SHORTEN : GO_ON;
         else if (fail_with != ENOSPC || needs_room(op))
@@ -122,6 +153,10 @@ static int verdict(char op, const char *what) {
     pthread_mutex_unlock(&turn);
     errno = found == FAIL ? fail_with : saved;
     return found;
+}
+
+static int verdict(char op, const char *what) {
+    return judged(op, what, (struct reach){.descriptor = -1});
 }
 
 #define NEXT(name) \
@@ -153,6 +188,8 @@ void power_fail(long nth, int error, const char *as_long_as) {
     fail_with = error;
     strncpy(fail_while, as_long_as, sizeof fail_while - 1);
 }
+
+void power_fail_only(int what) { fail_what = what; }
 
 void power_kill(long nth) { kill_at = nth; }
 
@@ -281,7 +318,8 @@ ssize_t write(int descriptor, const void *data, size_t size) {
 }
 
 static ssize_t do_pread(int descriptor, void *data, size_t size, off_t at) {
-    if (ours(descriptor) && verdict('p', NULL) == FAIL) return -1;
+    struct reach reach = {descriptor, at, size};
+    if (ours(descriptor) && judged('p', NULL, reach) == FAIL) return -1;
     return syscall(SYS_pread64, descriptor, data, size, at);
 }
 
@@ -292,7 +330,10 @@ ssize_t pread64(int descriptor, void *data, size_t size, off64_t at) {
     return do_pread(descriptor, data, size, at);
 }
 ssize_t read(int descriptor, void *data, size_t size) {
-    if (ours(descriptor) && verdict('p', NULL) == FAIL) return -1;
+    if (ours(descriptor)) {
+        struct reach reach = {descriptor, lseek(descriptor, 0, SEEK_CUR), size};
+        if (judged('p', NULL, reach) == FAIL) return -1;
+    }
     return syscall(SYS_read, descriptor, data, size);
 }
 

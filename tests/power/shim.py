@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[2]
 _SOURCE = Path(__file__).with_name("shim.c")
@@ -52,6 +53,11 @@ def preloaded(**more: str) -> dict[str, str]:
     return {**os.environ, "LD_PRELOAD": str(built()), "PYTHONPATH": str(ROOT), **more}
 
 
+Only = Literal["any", "reads", "place"]
+"""Which calls fail: of a disk that is gone, of one that still writes, or reads of a bad block."""
+_ONLY: tuple[Only, ...] = ("any", "reads", "place")  # in the order of shim.c
+
+
 class Shim:
     """The shim of this process."""
 
@@ -72,12 +78,16 @@ class Shim:
         """Put a word on the tape: what was told to somebody just now."""
         self._library.power_mark(text.encode())
 
-    def fail(self, nth: int, error: int, as_long_as: Path | None = None) -> None:
+    def fail(
+        self, nth: int, error: int, as_long_as: Path | None = None, only: Only = "any"
+    ) -> None:
         """Let the `nth` I/O call on the store fail with `error`; 0 cuts a write short instead.
 
         Later calls fail too as long as the file `as_long_as` is there, but not what always works:
-        a disk that is full still reads, deletes and opens what is there.
+        a disk that is full still reads, deletes and opens what is there. With `only` these are
+        reads, or reads of the bytes that the `nth` call, which reads, was to give.
         """
+        self._library.power_fail_only(_ONLY.index(only))
         self._library.power_fail(nth, error, os.fsencode(as_long_as or ""))
 
     def kill(self, nth: int) -> None:

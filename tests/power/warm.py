@@ -29,6 +29,8 @@ class Plan:
     """Its errno; 0 cuts a write short."""
     lasts: Path | None = None
     """Later calls fail too as long as this file is there."""
+    only: shim.Only = "any"
+    """Which of them."""
     kill: int = 0
     """Die before this call of those that change anything outside the process; 0 for never."""
     lie: bool = False
