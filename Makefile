@@ -77,7 +77,7 @@ bench-check: $(VENV)/.dev mosquitto
 
 SEED ?= 1
 RUNS ?= 1
-KILLS ?= 200
+KILLS ?= 1000
 chaos: $(VENV)/.dev mosquitto faketime
 	SCANPOST_CHAOS_SEED=$(SEED) SCANPOST_CHAOS_RUNS=$(RUNS) SCANPOST_CHAOS_KILLS=$(KILLS) \
 		SCANPOST_CHAOS_PARTED=50 \

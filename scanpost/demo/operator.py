@@ -65,6 +65,9 @@ class Operator:
                 async with asyncio.timeout(dice.uniform(*self.pace)):
                     await until.wait()
 
+    async def ready(self) -> None:
+        """Wait until what is done next can be taken. Who works here does not look, and does it."""
+
     async def scan(self, dice: random.Random) -> Offer:
         """Scan one item until it is told to be saved."""
         number = next(self._numbers)
@@ -74,6 +77,7 @@ class Operator:
         text = label(dice.choice(GOODS), mark)
         while offer.told is None and offer.tries < 20:
             offer.tries += 1
+            await self.ready()
             since, opened = len(self.feed.heard), self.feed.connections
             sent = time.monotonic()
             await self.scanner.send(text)
@@ -96,6 +100,7 @@ class Operator:
         load = Decimal(100_000 + number * 10 + dice.randrange(10)).scaleb(-3)
         offer = Offer(number, self.station, str(load))
         self.offers.append(offer)
+        await self.ready()
         since, opened = len(self.feed.heard), self.feed.connections
         offer.tries = 1
         async with self._on_the_scale(load):
@@ -118,6 +123,7 @@ class Operator:
     async def _show(self, document: str) -> None:
         """Scan a document until a signal of any kind answers."""
         for _ in range(20):
+            await self.ready()
             since, opened = len(self.feed.heard), self.feed.connections
             await self.scanner.send(document)
             if await self._answer(document, since, opened) is not None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 _START_WITHIN = 60.0  # seconds; a cold Raspberry Pi needs ten for the imports of the bridge
 _STOP_WITHIN = 10.0  # seconds a daemon may take to end when asked to
@@ -38,6 +39,28 @@ def free_port() -> int:
     raise NotUp(f"no port between {_PORTS[0]} and {_PORTS[-1]} is free")
 
 
+class Life(Protocol):
+    """A program from its start to its end, as `asyncio.subprocess.Process` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; None while it runs."""
+        ...
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send it a signal."""
+        ...
+
+    async def wait(self) -> int:
+        """Return how it ended, when it has."""
+        ...
+
+
 class Process:
     """One program that listens on a port, of this machine if no other `host` is said."""
 
@@ -49,7 +72,7 @@ class Process:
         self.port = port
         self._command = command
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Life | None = None
 
     def running(self) -> bool:
         """Return whether it runs."""
@@ -68,17 +91,8 @@ class Process:
         """
         if self.running():
             return
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        environment.pop("NOTIFY_SOCKET", None)
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-            )
+            self._process = await self._begin(log)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_WITHIN):
                 while self.running():
@@ -87,6 +101,18 @@ class Process:
                     await asyncio.sleep(0.02)
         await self.kill()
         raise NotUp(f"{self.name} did not come up:\n{self.log_tail()}")
+
+    async def _begin(self, log: BinaryIO) -> Life:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment.pop("NOTIFY_SOCKET", None)
+        return await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+        )
 
     async def kill(self) -> None:
         """End it as SIGKILL and the power button do."""
@@ -108,7 +134,7 @@ class Process:
                 await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                process.send_signal(signal.SIGKILL)
             await process.wait()
 
     def log_tail(self, lines: int = 30) -> str:

@@ -3,7 +3,7 @@
 Only the wall clock: the monotonic one goes on, as the kernel's does. Where libfaketime is not
 installed nothing jumps, and the caller says so.
 
-Source: faketime(1), FAKETIME_TIMESTAMP_FILE and FAKETIME_DONT_FAKE_MONOTONIC.
+Source: faketime(1), FAKETIME_TIMESTAMP_FILE, FAKETIME_DONT_FAKE_MONOTONIC, FAKETIME_NO_CACHE.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from pathlib import Path
 _PLACES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 _SHARED = Path("/dev/shm")
 _LEFT = "*faketime_s*_[0-9]*"  # memory and semaphore of each process, by its number
+_LEFT_BY = ("faketime_shm_{}", "sem.faketime_sem_{}")
 HOUR = 3600
 YEAR = 365 * 24 * HOUR
 
@@ -44,6 +45,11 @@ class WallClock:
         """Let the clock be `seconds` off, from now on."""
         self._write(seconds)
 
+    def tidy_up_after(self, pid: int) -> None:
+        """Take away what a process that is dead has left in the memory of the machine."""
+        for name in _LEFT_BY:
+            (_SHARED / name.format(pid)).unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def under(self) -> Iterator[bool]:
         """Give this clock to processes started inside; yield whether that works."""
@@ -55,7 +61,10 @@ class WallClock:
             "LD_PRELOAD": str(found),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_NO_CACHE": "1",  # most lives are too short to see a step a second later
+            # What it does otherwise to waits by the monotonic clock ends them at once: two threads
+            # that wait for Python's lock then keep a core busy each.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
         before = {name: os.environ.get(name) for name in wanted}
         there = set(_SHARED.glob(_LEFT))

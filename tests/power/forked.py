@@ -4,15 +4,7 @@ python -m tests.power.forked DESCRIPTOR
 """
 
 import asyncio
-import gc
-import importlib
-import json
-import os
-import signal
-import socket
 import sys
-import threading
-import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +13,7 @@ from gateway import forwarder, outbox, shut
 from gateway.__main__ import main
 from gateway.outbox import Outbox
 from tests.power import shim
+from tests.warm.nursery import serve
 
 _NEEDED = (
     "aiomqtt",
@@ -41,30 +34,8 @@ _TRY_APART = 0.01
 """Seconds between the first two tries to open a store that cannot be had."""
 
 
-def serve(wire: socket.socket) -> None:
-    """Start gateways and tell how they end, until nobody asks any more."""
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(wire, 4096, 1)
-        if not request:
-            return
-        words = json.loads(request)
-        if "wait" in words:
-            _, status = os.waitpid(words["wait"], 0)
-            wire.send(str(os.waitstatus_to_exitcode(status)).encode())
-            continue
-        pid = os.fork()
-        if pid == 0:
-            wire.close()
-            os.dup2(descriptors[0], 2)
-            os.close(descriptors[0])
-            _be_a_gateway(words)
-        for each in descriptors:
-            os.close(each)
-        wire.send(str(pid).encode())
-
-
-def _be_a_gateway(words: dict[str, Any]) -> None:
-    """Run the daemon, and never come back."""
+def be_a_gateway(words: dict[str, Any]) -> int:
+    """Run the daemon with its faults, and return its exit code."""
     own = shim.Shim()
     own.store(Path(words["store"]))
     if words["tape"] is not None:
@@ -76,16 +47,7 @@ def _be_a_gateway(words: dict[str, Any]) -> None:
         own.lie()
     if words["careless"]:
         _be_careless()
-    code = 1
-    try:
-        code = main(["run", "--config", words["config"]])
-    except BaseException:
-        traceback.print_exc()
-    for thread in threading.enumerate():  # as an interpreter does that ends
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
-    # What it does after that is to tidy up its memory, which takes longer than the run did.
-    os._exit(code)
+    return main(["run", "--config", words["config"]])
 
 
 def _be_careless() -> None:
@@ -105,10 +67,6 @@ def _be_careless() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the test that started us ends us
-    for module in _NEEDED:
-        importlib.import_module(module)
     forwarder._KEEP_EVERY = outbox._WORD_APART = _WORD_APART
     shut._FIRST_APART = _TRY_APART
-    gc.freeze()  # or each fork copies the memory it looks through
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(int(sys.argv[1]), _NEEDED, be_a_gateway)
