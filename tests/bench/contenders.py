@@ -70,7 +70,8 @@ def _gateway(*, page: bool) -> Callable[[Place], list[str]]:
             f'[broker]\nurl = "mqtt://127.0.0.1:{place.broker_port}"\n'
             f"[web]\n{web}\n{log}{stations}"
         )
-        return [sys.executable, "-m", "gateway", "run", "--config", str(config)]
+        on_its_core = ["taskset", "--cpu-list", CORE]
+        return [*on_its_core, sys.executable, "-m", "gateway", "run", "--config", str(config)]
 
     return command
 
@@ -84,15 +85,17 @@ FLOOR = "floor-sqlite"
 """Whose figures the others are divided by."""
 OURS = "scanpost"
 
-_AS_INSTALLED = {"MALLOC_ARENA_MAX": "1"}
+AS_INSTALLED = {"MALLOC_ARENA_MAX": "1"}
 """What the unit of systemd sets."""
+CORE = "0"
+"""The core on which it keeps the gateway."""
 
 CONTENDERS = (
     Contender("floor-raw", program("tests.bench.floor", "raw"), told_by("ok")),
     Contender(FLOOR, program("tests.bench.floor", "sqlite"), told_by("ok")),
     Contender("naive", program("tests.bench.naive"), told_by("ok"), backlog_share=10),
-    Contender(OURS, _gateway(page=False), told_by("debug signal ok"), environment=_AS_INSTALLED),
+    Contender(OURS, _gateway(page=False), told_by("debug signal ok"), environment=AS_INSTALLED),
 )
 WITH_PAGE = Contender(
-    "scanpost + page", _gateway(page=True), told_by("debug signal ok"), environment=_AS_INSTALLED
+    "scanpost + page", _gateway(page=True), told_by("debug signal ok"), environment=AS_INSTALLED
 )

@@ -200,8 +200,11 @@ class Rig:
             return
         poll = select.poll()
         poll.register(self.tap, select.POLLIN)
-        if poll.poll(within * 1000):
+        wait = max(0.0, min(within, self.tap.due() - time.monotonic()))
+        if poll.poll(wait * 1000):
             self.tap.read()
+        else:
+            self.tap.answer()
 
     def rest(self, seconds: float) -> None:
         """Let `seconds` go by."""

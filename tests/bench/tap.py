@@ -1,10 +1,13 @@
 """The subscriber at the far end, the same for every contender, and the bridge's stand-in."""
 
 import contextlib
+import math
 import re
 import socket
 import time
+from dataclasses import dataclass
 
+from bridge.consumer import ANSWERS_APART, ENOUGH
 from contract.topics import ALL_TRANSACTIONS
 from tests.bench import wire
 from tests.bench.tally import Tally
@@ -17,22 +20,61 @@ _STREAM = re.compile(rb'"id":"([0-9a-f-]{36})/(\d+)-(\d+)"')
 _WITHIN = 10.0  # seconds the broker may take to answer
 
 
+@dataclass(slots=True)
+class _Stream:
+    epoch: bytes
+    upto: int = 0
+    rows: int = 0
+    """How many came since the last word."""
+    told: float = -ANSWERS_APART
+    """When that was given, in seconds of the monotonic clock."""
+    owed: bool = False
+
+    @property
+    def due(self) -> float:
+        """When the next word is, in the same seconds."""
+        if not self.owed:
+            return math.inf
+        return self.told + (0.0 if self.rows >= ENOUGH else ANSWERS_APART)
+
+
 class BridgeStandIn:
-    """Gives the bridge's word as soon as rows arrive. It stores nothing: it is not the bridge."""
+    """Gives the bridge's word when the bridge would. It stores nothing: it is not the bridge."""
 
     def __init__(self) -> None:
-        self._upto: dict[bytes, int] = {}
+        self._streams: dict[str, _Stream] = {}
 
-    def word(self, envelope: bytes) -> bytes | None:
-        """Return the ack for an envelope; None for what is none."""
+    def hear(self, topic: str, envelope: bytes) -> None:
+        """Take rows; what is no envelope is passed over."""
         found = _STREAM.search(envelope, 0, 500)
         if found is None:
-            return None
+            return
         epoch, first, last = found[1], int(found[2]), int(found[3])
-        upto = self._upto.get(epoch, 0)
-        if first <= upto + 1:
-            upto = self._upto[epoch] = max(upto, last)
-        return b'{"epoch":"%s","upto":%d,"posted":%d}' % (epoch, upto, upto)
+        stream = self._streams.get(topic)
+        if stream is None or stream.epoch != epoch:
+            stream = self._streams[topic] = _Stream(epoch)
+        stream.rows += last - first + 1
+        stream.owed = True
+        if first <= stream.upto + 1:
+            stream.upto = max(stream.upto, last)
+
+    def due(self) -> float:
+        """Return when the next word is due, in seconds of the monotonic clock; maybe never."""
+        return min((stream.due for stream in self._streams.values()), default=math.inf)
+
+    def words(self, now: float) -> list[tuple[str, bytes]]:
+        """Return the words that are due: where to, and the ack."""
+        words = []
+        for topic, stream in self._streams.items():
+            if stream.due <= now:
+                stream.told, stream.rows, stream.owed = now, 0, False
+                ack = b'{"epoch":"%s","upto":%d,"posted":%d}' % (
+                    stream.epoch,
+                    stream.upto,
+                    stream.upto,
+                )
+                words.append((topic.removesuffix("tx") + "ack", ack))
+        return words
 
 
 class Tap:
@@ -93,17 +135,32 @@ class Tap:
             if packet[0] >> 4 == wire.PUBLISH
             for answer in self._take(*packet, at)
         ]
-        if answers:
+        self._send(answers + self._words())
+
+    def due(self) -> float:
+        """Return when `answer` has something to say, in seconds of the monotonic clock."""
+        return self._bridge.due()
+
+    def answer(self) -> None:
+        """Give the bridge's word, where it is due."""
+        self._send(self._words())
+
+    def _words(self) -> list[bytes]:
+        words = []
+        for topic, ack in self._bridge.words(time.monotonic()):
+            self._packet_id = self._packet_id % 65535 + 1
+            words.append(wire.publish(topic, ack, self._packet_id, retain=True))
+        return words
+
+    def _send(self, packets: list[bytes]) -> None:
+        if packets and self._sock is not None:
             with contextlib.suppress(OSError):  # a broker killed meanwhile is seen at the next read
-                self._sock.sendall(b"".join(answers))
+                self._sock.sendall(b"".join(packets))
 
     def _take(self, first: int, body: bytes, at: int) -> list[bytes]:
         topic, packet_id, payload = wire.opened(first, body)
         self.messages += 1
         self.tally.take(payload, at)
-        answers = [] if packet_id is None else [wire.puback(packet_id)]
-        if topic.endswith("/tx") and (word := self._bridge.word(payload)) is not None:
-            self._packet_id = self._packet_id % 65535 + 1
-            ack = topic.removesuffix("tx") + "ack"
-            answers.append(wire.publish(ack, word, self._packet_id, retain=True))
-        return answers
+        if topic.endswith("/tx"):
+            self._bridge.hear(topic, payload)
+        return [] if packet_id is None else [wire.puback(packet_id)]

@@ -1,5 +1,6 @@
 """The bench counts right: contenders with known faults are caught, and sound ones are not."""
 
+import math
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.consumer import ANSWERS_APART, ENOUGH
 from tests.bench import baseline, wire
 from tests.bench.baseline import Held
 from tests.bench.contenders import CONTENDERS, FLOOR, OURS, Contender, program, told_by
@@ -95,15 +97,36 @@ def test_packets_are_found_however_they_are_cut() -> None:
 def test_the_bridges_stand_in_does_not_pass_over_a_gap() -> None:
     bridge = BridgeStandIn()
     epoch = "0b5e9f4e-0000-4000-8000-000000000000"
+    now = 100.0
 
-    def upto(first: int, last: int) -> bytes | None:
-        return bridge.word(f'{{"specversion":"1.0","id":"{epoch}/{first}-{last}"'.encode())
+    def upto(first: int, last: int) -> list[tuple[str, bytes]]:
+        nonlocal now
+        bridge.hear("a/tx", f'{{"specversion":"1.0","id":"{epoch}/{first}-{last}"'.encode())
+        now += ANSWERS_APART
+        return bridge.words(now)
 
-    def word(number: int) -> bytes:
-        return f'{{"epoch":"{epoch}","upto":{number},"posted":{number}}}'.encode()
+    def word(number: int) -> list[tuple[str, bytes]]:
+        return [("a/ack", f'{{"epoch":"{epoch}","upto":{number},"posted":{number}}}'.encode())]
 
     assert [upto(1, 3), upto(6, 9), upto(2, 5), upto(4, 4)] == [word(3), word(3), word(5), word(5)]
-    assert bridge.word(b"no envelope") is None
+    bridge.hear("a/tx", b"no envelope")
+    assert bridge.due() == math.inf
+
+
+def test_the_bridges_stand_in_answers_as_often_as_the_bridge() -> None:
+    bridge = BridgeStandIn()
+    epoch = "0b5e9f4e-0000-4000-8000-000000000000"
+
+    def hear(first: int, last: int) -> None:
+        bridge.hear("a/tx", f'{{"specversion":"1.0","id":"{epoch}/{first}-{last}"'.encode())
+
+    hear(1, 1)
+    assert len(bridge.words(now=0.0)) == 1
+    hear(2, 2)
+    assert bridge.words(now=0.01) == []
+    assert bridge.due() == ANSWERS_APART
+    hear(3, 2 + ENOUGH)
+    assert len(bridge.words(now=0.02)) == 1
 
 
 def test_a_table_has_medians_sums_and_ratios() -> None:

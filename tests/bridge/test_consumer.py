@@ -175,6 +175,34 @@ async def test_a_rejection_is_told_with_its_reason(ledger: Ledger, mosquitto: Mo
         assert [(entry.seq, entry.code) for entry in ack.rejected] == [(2, "contract")]
 
 
+async def test_who_scans_fast_is_answered_a_few_times_a_second(
+    ledger: Ledger, mosquitto: Mosquitto
+) -> None:
+    async with consuming(ledger, mosquitto) as (_, metrics), gateway(mosquitto) as dock:
+        began = asyncio.get_running_loop().time()
+        for seq in range(1, 41):
+            await dock.connection.publish(TOPICS.tx, sealed(seq, [transaction(seq)]))
+        await dock.ack(lambda ack: ack.upto == 40)
+        took = asyncio.get_running_loop().time() - began
+        acks = sum(topic == TOPICS.ack for topic, _ in dock.heard)
+        assert acks <= 2 + took / consumer_module.ANSWERS_APART
+        assert b"envelopes_received_total 40.0" in metrics.text()
+
+
+async def test_a_full_envelope_is_answered_however_short_ago_the_last_was(
+    ledger: Ledger, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "ANSWERS_APART", 3600.0)
+    async with consuming(ledger, mosquitto) as _, gateway(mosquitto) as dock:
+        rows = [transaction(seq) for seq in range(1, 2 + consumer_module.ENOUGH)]
+        dock.connection.publish(TOPICS.tx, sealed(1, rows[:1]))
+        await dock.ack(lambda ack: ack.upto == 1)
+        dock.connection.publish(TOPICS.tx, sealed(2, rows[1:51]))
+        dock.connection.publish(TOPICS.tx, sealed(52, rows[51:]))
+        await dock.ack(lambda ack: ack.upto == len(rows))
+        assert sum(topic == TOPICS.ack for topic, _ in dock.heard) == 2
+
+
 async def test_progress_at_the_erp_is_told_without_a_flood(
     ledger: Ledger, mosquitto: Mosquitto
 ) -> None:

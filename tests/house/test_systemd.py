@@ -19,6 +19,7 @@ from bridge import health as bridge_health
 from drivers.kit.streams import SCHEMES
 from gateway import __main__ as gateway_main
 from gateway import daemon as gateway_daemon
+from tests.bench import contenders
 from tests.house import units
 from tests.house.examples import CONFIG, ROOT
 from tests.stopwatch import Stopwatch
@@ -126,6 +127,13 @@ def test_a_daemon_that_hangs_is_ended_in_time_and_one_that_waits_is_not(
     assert noticed + watchdog <= 120
     # A worn SD card stops everything for seconds, the daemon's own code too.
     assert watchdog >= 20
+
+
+def test_the_gateway_is_measured_as_it_is_installed() -> None:
+    unit = units.read(UNITS["gateway"])
+    environment = dict(word.split("=", 1) for word in unit.one("Environment").split())
+    assert environment == contenders.AS_INSTALLED
+    assert unit.one("CPUAffinity") == contenders.CORE
 
 
 def test_every_way_to_a_device_is_allowed() -> None:
