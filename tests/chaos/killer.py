@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from scanpost.demo.processes import NotUp, Process
+from tests.chaos.pressure import Pressure
 from tests.chaos.walltime import WallClock
 
 _EARLY = 0.25
@@ -53,6 +54,7 @@ class Killer:
         weather: Weather,
         known: Callable[[], bool],
         clock: WallClock,
+        pressure: Pressure,
         seed: int,
     ) -> None:
         """Prepare.
@@ -62,12 +64,16 @@ class Killer:
             weather: says how long it lives.
             known: whether everybody has noticed that it is gone; before, it does not come back.
             clock: tidied up after each.
+            pressure: knows who may have ended by itself.
             seed: of the dice.
         """
         self._part = part
         self._weather = weather
         self._known = known
         self._clock = clock
+        self._pressure = pressure
+        self._pid = 0
+        """Of its last life."""
         self._dice = random.Random(f"{seed}/{part.name}")
 
     async def kill(self, turns: Iterator[int], done: Counter[str]) -> None:
@@ -82,36 +88,59 @@ class Killer:
             scanpost.demo.processes.NotUp: it does not come up any more.
         """
         for _ in turns:
-            if self._dice.random() < _EARLY:
-                await self._in_its_start()
-            else:
-                await self._part.start()
-                await asyncio.sleep(self._life())
-                await self._kill()
+            while not await self._live_and_die():
+                pass
             done[self._part.name] += 1
             while not self._known():
                 await asyncio.sleep(0.001)
             await asyncio.sleep(self._dice.choice(_DEAD))
-        await self._part.start()
+        await self._start()
 
-    async def _in_its_start(self) -> None:
+    async def _live_and_die(self) -> bool:
+        """Start it and end it; False if it ended by itself, and had a reason."""
+        if self._dice.random() < _EARLY:
+            return await self._die_in_its_start()
+        await self._start()
+        await asyncio.sleep(self._life())
+        return await self._kill()
+
+    async def _start(self) -> None:
+        while True:
+            starting = await self._begun()
+            try:
+                await starting
+            except NotUp:
+                if not self._pressure.felt_by(self._pid):
+                    raise
+            else:
+                return
+
+    async def _begun(self) -> asyncio.Task[None]:
+        """Return its start when there is a process, or when it is over."""
         starting = asyncio.create_task(self._part.start())
         while self._part.pid is None and not starting.done():
             await asyncio.sleep(0.001)
+        self._pid = self._part.pid or self._pid
+        return starting
+
+    async def _die_in_its_start(self) -> bool:
+        starting = await self._begun()
         await asyncio.wait([starting], timeout=self._dice.expovariate(1 / _STARTING))
-        if starting.done():
+        if starting.done() and not self._pressure.felt_by(self._pid):
             await starting  # it is up, or it has ended by itself
-        await self._kill()
+        killed = await self._kill()
         with contextlib.suppress(NotUp):
             await starting
+        return killed
 
     def _life(self) -> float:
         mean = _STORMY[self._part.name] if self._weather.storm else _CALM
         return self._dice.expovariate(1 / mean)
 
-    async def _kill(self) -> None:
-        pid = self._part.pid
-        if pid is None:
+    async def _kill(self) -> bool:
+        alive = self._part.pid is not None
+        if not alive and not self._pressure.felt_by(self._pid):
             raise EndedByItself(f"{self._part.name}:\n{self._part.log_tail()}")
         await self._part.kill()
-        self._clock.tidy_up_after(pid)
+        self._clock.tidy_up_after(self._pid)
+        return alive

@@ -24,6 +24,7 @@ from tests.chaos.hands import ClumsyOperator
 from tests.chaos.killer import Killer, Weather
 from tests.chaos.line import BadLine
 from tests.chaos.lives import Lives
+from tests.chaos.pressure import Pressure
 from tests.chaos.screen import Screen
 from tests.chaos.walltime import HOUR, YEAR, WallClock
 
@@ -80,8 +81,11 @@ async def chaos(folder: Path, seed: int, kills: int) -> Outcome:
                     shift.create_task(operator.work(over))
                 await _begun(operators)
                 weather = Weather(seed)
+                daemons = (stack.gateway, stack.bridge)
+                pressure = Pressure(daemons, seed, faults)
                 others: list[asyncio.Task[NoReturn]] = [
                     shift.create_task(weather.run()),
+                    shift.create_task(pressure.run()),
                     shift.create_task(_worsen(stack, seed, faults)),
                     shift.create_task(_freeze(stack, seed, faults)),
                 ]
@@ -89,11 +93,15 @@ async def chaos(folder: Path, seed: int, kills: int) -> Outcome:
                     others.append(shift.create_task(_step(clock, seed, faults)))
                 async with asyncio.TaskGroup() as killers:
                     turns = _turns(kills, stack, meanwhile)
-                    for part in (stack.gateway, stack.bridge, stack.broker):
-                        killer = Killer(part, weather, _heard_of(part, stack), clock, seed)
+                    for part in (*daemons, stack.broker):
+                        known = _heard_of(part, stack)
+                        killer = Killer(part, weather, known, clock, pressure, seed)
                         killers.create_task(killer.kill(turns, done))
                 for other in others:
                     other.cancel()
+                for daemon in daemons:  # one that was short of memory may just be ending
+                    await daemon.kill()
+                    await daemon.start()
                 over.set()
             faults["storm"] = weather.storms
             complete = await drained(stack, DRAIN_WITHIN + kills / 2)

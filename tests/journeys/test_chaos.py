@@ -39,6 +39,7 @@ async def test_every_ok_is_in_the_books_once_however_often_a_daemon_is_killed(se
         assert min(outcome.cold[name] for name in DAEMONS) > 1
         assert outcome.meanwhile > KILLS / 10, "what was killed had nothing to do"
         wanted = {"cable pulled", "partition", "delay", "cable pulled in mid-frame"}
+        wanted |= {f"{name} short of memory" for name in DAEMONS}
         wanted |= {"clock stepped"} if outcome.clock else set()
         assert {what for what in wanted if not outcome.faults[what]} == set()
         assert any("frozen" in what for what in outcome.faults)
