@@ -63,7 +63,13 @@ class Pressure:
 
 
 def _taken(pid: int) -> int:
-    """Return the bytes of a process that count against the limit."""
+    """Return the bytes of a process that count against the limit.
+
+    Raises:
+        FileNotFoundError, ProcessLookupError: it is dead.
+    """
     status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
-    [line] = [line for line in status.splitlines() if line.startswith("VmData:")]
-    return int(line.split()[1]) * 1024
+    for line in status.splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    raise ProcessLookupError(f"{pid} is dead, and nobody has waited for it")
