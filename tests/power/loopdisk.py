@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ _SHUTDOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32). Source: Linux, fs/ext4/ext4.h."""
 _NO_LOG_FLUSH = 2
 _SECTOR = 512  # bytes, of the kernel's counters, whatever the device's
+_GONE_WITHIN = 60.0  # seconds
 _TOOLS = ("mkfs.ext4", "losetup", "mount", "umount", "sync")
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
@@ -91,6 +93,19 @@ class LoopDisk:
                 _do("umount", str(self.mounted))
             except CannotMount:
                 _do("umount", "--lazy", str(self.mounted))
+        self._wait_until_gone()
+
+    def _wait_until_gone(self) -> None:
+        """Wait until nobody has it mounted any more: a new mount would get the dead one again.
+
+        A process that was started in a mount namespace of its own meanwhile still has it.
+        """
+        known = Path("/sys/fs/ext4", Path(self._device).name)
+        end = time.monotonic() + _GONE_WITHIN
+        while known.exists():
+            if time.monotonic() > end:
+                raise CannotMount(f"{self._device} is still mounted somewhere")
+            time.sleep(0.01)
 
     def cut(self) -> None:
         """Cut its power: from now on it answers every call with EIO, until it is mounted again."""
