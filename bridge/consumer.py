@@ -43,7 +43,8 @@ ANSWERS_APART = 0.25
 """Seconds between two answers to one stream; the first scan after a pause is answered at once. An
 answer costs the ledger a look, and a gateway a tenth of what the whole scan costs it."""
 ENOUGH = 100
-"""Rows that are answered at once: a gateway sends no more than so many times this ahead."""
+"""Rows since the last answer that are answered at once: a full envelope. A gateway waits for one
+when it is 2,000 ahead."""
 PROGRESS_EVERY = 0.5
 """Seconds between two acks that only tell of posting."""
 CONFIRM_WITHIN = 30.0

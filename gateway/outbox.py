@@ -36,7 +36,7 @@ from gateway.group import (
     word_row,
 )
 from gateway.renewal import note_renewal, renewed, unseen_of
-from gateway.reserve import Reserve
+from gateway.reserve import is_for_want_of_room, reserve_of
 from gateway.rows import (
     SELECT_ROWS,
     Row,
@@ -85,7 +85,6 @@ _NO_ROOM = (
     "SQLITE_TOOBIG",
     "SQLITE_IOERR_SHMSIZE",  # the index of the log could not grow
 )
-_DISK_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ class Outbox:
         self._word_at = float("-inf")
         self._path = path
         self._settings = settings
-        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"), settings.reserve)
+        self._reserve = reserve_of(path, settings.reserve)
         self._fill_at = float("-inf")
         self._trimmed: int | None = None
         self._heard: tuple[Rejected, ...] = ()
@@ -352,8 +351,7 @@ class Outbox:
         """Insert with the room put by, if room is what was missing."""
         if not isinstance(error, aiosqlite.Error):
             raise error
-        full = getattr(error, "sqlite_errorname", "") in _DISK_FULL
-        if not full or not await self._reserve.release():
+        if not is_for_want_of_room(error) or not await self._reserve.release():
             raise self._failure(error) from error
         await self._execute(*group.statement())
 
@@ -383,8 +381,7 @@ class Outbox:
         try:
             await self._writer.execute(statement, values)
         except aiosqlite.Error as error:
-            full = getattr(error, "sqlite_errorname", "") in _DISK_FULL
-            if not full or not await self._reserve.release():
+            if not is_for_want_of_room(error) or not await self._reserve.release():
                 raise self._failure(error) from error
             await self._execute(statement, values)
 

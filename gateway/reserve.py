@@ -15,7 +15,6 @@ from runtime.logs import event
 
 log = logging.getLogger(__name__)
 
-
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")  # the latter: the log's index could not grow
 
 
@@ -31,7 +30,12 @@ def is_for_want_of_room(error: BaseException) -> bool:
 
 def give_up_room(store: Path) -> bool:
     """Give a store that nobody has open the room put by; return whether there was any."""
-    return Reserve(store.with_name(f"{store.name}.reserve"), 0).drop()
+    return reserve_of(store, 0).drop()
+
+
+def reserve_of(store: Path, size: int) -> "Reserve":
+    """Return the one file beside `store`, of `size` bytes when it is filled."""
+    return Reserve(store.with_name(f"{store.name}.reserve"), size)
 
 
 class Reserve:

@@ -178,7 +178,7 @@ def _aside(path: Path, cause: Cause) -> str:
     word = "corrupt" if cause == "damage" else "ended"
     name = f"{path.name}.{word}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     names = [name, *(f"{name}-{number}" for number in range(2, 1000))]
-    return next(each for each in names if not path.with_name(each).exists())
+    return next(each for each in names if not present(path.with_name(each)))
 
 
 def _staging(path: Path) -> sqlite3.Connection:

@@ -19,6 +19,7 @@ _STORMY = {"gateway": 0.07, "bridge": 0.07, "broker": 0.12}
 _CALM = 0.7  # mean seconds in between: connections are made, and rows under way when a kill strikes
 _STORM_LASTS = (1.5, 4.0)  # seconds, from and to
 _CALM_LASTS = (1.0, 2.5)
+_KNOWN_WITHIN = 60.0  # seconds; a line that is silent is given up after 20
 _DEAD = (0.0, 0.0, 0.0, 0.0, 0.0, 0.15)  # seconds until it is started again
 
 
@@ -85,14 +86,16 @@ class Killer:
 
         Raises:
             EndedByItself: it did.
+            TimeoutError: nobody notices that it is gone.
             scanpost.demo.processes.NotUp: it does not come up any more.
         """
         for _ in turns:
             while not await self._live_and_die():
                 pass
             done[self._part.name] += 1
-            while not self._known():
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(_KNOWN_WITHIN):
+                while not self._known():
+                    await asyncio.sleep(0.001)
             await asyncio.sleep(self._dice.choice(_DEAD))
         await self._start()
 
