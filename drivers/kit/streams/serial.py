@@ -10,7 +10,9 @@ The port is taken exclusively, by `flock` and by TIOCEXCL.
 import errno
 import fcntl
 import os
+import sys
 import termios
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -30,6 +32,9 @@ from drivers.kit.streams.opening import DENIED, opened
 
 if TYPE_CHECKING:
     from serial import Serial
+
+_OUT_WITHIN = 0.2  # seconds for a few bytes: at 1200 baud a byte takes 8 ms
+_OUT_LOOK = 0.005  # seconds between two looks
 
 _OPTIONS: dict[str, Callable[[str], Any]] = {
     "baudrate": int,
@@ -100,10 +105,21 @@ def _settle(fd: int) -> int:
     return 7 if termios.tcgetattr(fd)[2] & termios.CSIZE == termios.CS7 else 8
 
 
+def _let_out(fd: int) -> bool:
+    """Wait until the last words are out, such as that nothing was saved; False if they stay."""
+    end = time.monotonic() + _OUT_WITHIN
+    while int.from_bytes(fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
+        if time.monotonic() > end:
+            return False
+        time.sleep(_OUT_LOOK)
+    return True
+
+
 def _shut(port: "Serial") -> None:
-    # Closing waits up to 30 s for output that a held flow control will never let out.
     with suppress(OSError, termios.error):
-        termios.tcflush(port.fileno(), termios.TCOFLUSH)
+        if not _let_out(port.fileno()):
+            # Closing waits up to 30 s for output that a held flow control will never let out.
+            termios.tcflush(port.fileno(), termios.TCOFLUSH)
     with suppress(OSError):
         port.close()
 

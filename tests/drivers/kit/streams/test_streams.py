@@ -10,6 +10,7 @@ import pytest
 
 from drivers.kit.errors import DeviceMisconfigured, StreamLost
 from drivers.kit.streams import SCHEMES, check, open_stream, opening
+from drivers.kit.streams.descriptor import Descriptor
 from drivers.simulators.cable import Pty, TcpPort
 from tests.drivers.conversation import CEILING
 
@@ -236,6 +237,22 @@ async def test_what_is_written_arrives_even_if_the_line_is_full() -> None:
                 got += await cable.read()
         await writing
     assert got == flood
+
+
+async def test_a_last_word_before_closing_is_heard() -> None:
+    """A scanner that waits for its answer must get the not-OK of a store that fails."""
+    async with Pty() as device:
+        for number in range(300):
+            word = f"{number:04}".encode()
+            stream = await open_stream(device.url)
+            await stream.write(word)
+            assert isinstance(stream, Descriptor)
+            stream.hang_up()  # `close` does the same a moment later, in a thread
+            async with asyncio.timeout(CEILING):
+                heard = b""
+                while len(heard) < len(word):
+                    heard += await device.read()
+            assert heard == word
 
 
 async def test_what_was_sent_before_a_pulled_cable_is_still_read() -> None:
