@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from drivers.kit.errors import StreamLost
 from drivers.kit.streams import Stream
@@ -10,6 +11,8 @@ from drivers.kit.streams import Stream
 CHUNK = 4096
 """Bytes of one read: a terminal line holds no more, and 170 key events are a whole scan."""
 
+_OUT_WITHIN = 0.2  # seconds for a few bytes: at 1200 baud a byte takes 8 ms
+_OUT_LOOK = 0.005  # seconds between two looks
 _SEVEN_BITS = bytes(value & 0x7F for value in range(256))
 
 
@@ -17,7 +20,13 @@ class Descriptor(Stream):
     """Bytes of one descriptor. At most one chunk is held; the kernel keeps the rest."""
 
     def __init__(
-        self, fd: int, description: str, shut: Callable[[], None], *, seven_bits: bool = False
+        self,
+        fd: int,
+        description: str,
+        shut: Callable[[], None],
+        *,
+        seven_bits: bool = False,
+        unsent: Callable[[], int] = lambda: 0,
     ) -> None:
         """Watch `fd`, which must be non-blocking.
 
@@ -26,11 +35,13 @@ class Descriptor(Stream):
             description: for messages.
             shut: closes it; may block, so `close` calls it in a thread.
             seven_bits: bit 7 of what is read is parity, and is cleared.
+            unsent: says how many bytes the kernel has still to send.
         """
         self.description = description
         self._fd = fd
         self._shut: Callable[[], None] | None = shut
         self._seven_bits = seven_bits
+        self._unsent = unsent
         self._loop = asyncio.get_running_loop()
         self._watched = False
         self._chunk = b""
@@ -98,9 +109,21 @@ class Descriptor(Stream):
             shut()
 
     async def close(self) -> None:
-        """Give the descriptor back; whoever waits in `read` gets `StreamLost`."""
+        """Give the descriptor back; whoever waits in `read` gets `StreamLost`.
+
+        The last words, such as that nothing was saved, go out before.
+        """
         if (shut := self._let_go()) is not None:
-            await self._loop.run_in_executor(None, shut)
+            try:
+                await self._let_out()
+            finally:
+                await self._loop.run_in_executor(None, shut)
+
+    async def _let_out(self) -> None:
+        end = self._loop.time() + _OUT_WITHIN
+        with suppress(OSError):
+            while self._unsent() and self._loop.time() < end:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(_OUT_LOOK)
 
     def _let_go(self) -> Callable[[], None] | None:
         self._lose(f"{self.description} was closed")

@@ -12,7 +12,6 @@ import fcntl
 import os
 import sys
 import termios
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -32,9 +31,6 @@ from drivers.kit.streams.opening import DENIED, opened
 
 if TYPE_CHECKING:
     from serial import Serial
-
-_OUT_WITHIN = 0.2  # seconds for a few bytes: at 1200 baud a byte takes 8 ms
-_OUT_LOOK = 0.005  # seconds between two looks
 
 _OPTIONS: dict[str, Callable[[str], Any]] = {
     "baudrate": int,
@@ -63,7 +59,10 @@ async def open_url(url: SplitResult) -> Stream:
         port, seven_bits = await opened(partial(_open, path, settings), lambda it: _shut(it[0]))
     except (OSError, ValueError, OverflowError, termios.error) as error:
         raise _explained(path, error) from error
-    return Descriptor(port.fileno(), path, partial(_shut, port), seven_bits=seven_bits)
+    fd = port.fileno()
+    return Descriptor(
+        fd, path, partial(_shut, port), seven_bits=seven_bits, unsent=partial(_unsent, fd)
+    )
 
 
 def _open(path: str, settings: dict[str, Any]) -> "tuple[Serial, bool]":
@@ -105,19 +104,14 @@ def _settle(fd: int) -> int:
     return 7 if termios.tcgetattr(fd)[2] & termios.CSIZE == termios.CS7 else 8
 
 
-def _let_out(fd: int) -> bool:
-    """Wait until the last words are out, such as that nothing was saved; False if they stay."""
-    end = time.monotonic() + _OUT_WITHIN
-    while int.from_bytes(fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
-        if time.monotonic() > end:
-            return False
-        time.sleep(_OUT_LOOK)
-    return True
+def _unsent(fd: int) -> int:
+    """Return how many bytes are still to go out."""
+    return int.from_bytes(fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _shut(port: "Serial") -> None:
     with suppress(OSError, termios.error):
-        if not _let_out(port.fileno()):
+        if _unsent(port.fileno()):
             # Closing waits up to 30 s for output that a held flow control will never let out.
             termios.tcflush(port.fileno(), termios.TCOFLUSH)
     with suppress(OSError):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -247,12 +248,32 @@ async def test_a_last_word_before_closing_is_heard() -> None:
             stream = await open_stream(device.url)
             await stream.write(word)
             assert isinstance(stream, Descriptor)
-            stream.hang_up()  # `close` does the same a moment later, in a thread
+            stream.hang_up()  # at once, where `close` looks first whether it is out
             async with asyncio.timeout(CEILING):
                 heard = b""
                 while len(heard) < len(word):
                     heard += await device.read()
             assert heard == word
+
+
+async def test_closing_waits_for_what_is_on_its_way_but_not_for_ever() -> None:
+    for looks in (3, 10**9):  # until it is out: a slow line, and one that is held
+        left = iter(range(looks))
+        shut: list[int] = []
+        fd = os.open("/dev/null", os.O_RDWR)
+
+        def close(fd: int = fd, shut: list[int] = shut) -> None:
+            shut.append(fd)
+            os.close(fd)
+
+        def unsent(left: Iterator[int] = left) -> int:
+            return 1 if next(left, None) is not None else 0
+
+        stream = Descriptor(fd, "a slow line", close, unsent=unsent)
+        async with asyncio.timeout(CEILING):
+            await stream.close()
+        assert shut == [fd]
+        assert next(left, None) is None or looks > 3, "it was shut before all was out"
 
 
 async def test_what_was_sent_before_a_pulled_cable_is_still_read() -> None:
