@@ -8,7 +8,6 @@ stays until the bridge's word (`confirm`) passes it, and some time longer, for p
 import asyncio
 import contextlib
 import fcntl
-import importlib.resources
 import logging
 import os
 import uuid
@@ -63,7 +62,7 @@ log = logging.getLogger(__name__)
 MAX_SESSION = 256 * 1024
 """Characters of one station's session: some hundred open lines, and no photo by mistake."""
 
-MIGRATIONS = importlib.resources.files("gateway") / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 PAGE_SIZE = 2048
 """Bytes. Measured on ext4 with 20 scans a second, the bridge's word and the trimming, in kB written
 for each scan: 11.2 with pages of 1024, 9.9 with 2048, 12.5 with 4096, 18 with 8192. A row of 650

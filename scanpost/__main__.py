@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-from importlib.metadata import version
 
 _ROOMS = {
     "gateway": ("gateway.__main__", "run or check the daemon at the bench"),
@@ -32,6 +31,8 @@ def main() -> int:
     """Enter the room named by the first argument, and return its exit code."""
     arguments = sys.argv[1:]
     if arguments in (["--version"], ["-V"]):
+        from importlib.metadata import version  # noqa: PLC0415 - nothing else here needs it
+
         print(f"scanpost {version('scanpost')}")
         return 0
     if not arguments or arguments[0] in {"-h", "--help"}:

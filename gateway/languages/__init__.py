@@ -9,22 +9,19 @@ translation, with the same `{names}` in it. It is read when somebody first asks 
 """
 
 import functools
-import importlib.resources
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 ENGLISH = "en"
+_FILES = Path(__file__).parent
 
 
 @functools.cache
 def names() -> tuple[str, ...]:
     """Return the languages there are, English first, without reading one."""
-    files = importlib.resources.files("gateway.languages").iterdir()
-    return (
-        ENGLISH,
-        *sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")),
-    )
+    return (ENGLISH, *sorted(file.stem for file in _FILES.glob("*.toml")))
 
 
 @functools.cache
@@ -36,5 +33,5 @@ def catalogue(language: str) -> Mapping[str, str]:
     """
     if language == ENGLISH or language not in names():
         return MappingProxyType({})
-    file = importlib.resources.files("gateway.languages") / f"{language}.toml"
-    return MappingProxyType(tomllib.loads(file.read_text("utf-8")))
+    text = (_FILES / f"{language}.toml").read_text("utf-8")
+    return MappingProxyType(tomllib.loads(text))

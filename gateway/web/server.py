@@ -8,11 +8,11 @@ host: a page of another site can send neither. The bench page, behind its PIN, i
 
 import asyncio
 import contextlib
-import importlib.resources
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -282,7 +282,7 @@ class Server:
 
 def page(name: str, language: str) -> str:
     """Return a page of ours, with the words of `language` in it."""
-    text = (importlib.resources.files("gateway.web") / name).read_text("utf-8")
+    text = (Path(__file__).parent / name).read_text("utf-8")
     # `<` would end the script that holds them.
     words = json.dumps(dict(catalogue(language)), ensure_ascii=False).replace("<", "\\u003c")
     if words != "{}":

@@ -86,7 +86,7 @@ FLOOR = "floor-sqlite"
 """Whose figures the others are divided by."""
 OURS = "scanpost"
 
-AS_INSTALLED = {"MALLOC_ARENA_MAX": "1"}
+AS_INSTALLED = {"MALLOC_ARENA_MAX": "1", "PYTHONNODEBUGRANGES": "1"}
 """What the unit of systemd sets."""
 CORE = str(min(os.sched_getaffinity(0)))
 """The core to which it keeps the gateway: the first that we are given, which need not be 0."""
